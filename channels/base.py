@@ -1,0 +1,239 @@
+"""The vocabulary between the gateway and its providers: envelopes out, hand-overs and receipts back.
+
+Everything here is a frozen value or a protocol; nothing knows of schools, HTTP servers or databases.
+"""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol, runtime_checkable
+
+from channels.errors import SendError
+
+
+class Recovery(StrEnum):
+    """What settles an attempt that got no answer, per provider."""
+
+    REPEAT = "repeat"
+    """Repeating is harmless: the receiver or provider recognises the same id."""
+    LOOK_UP = "look_up"
+    """Ask the provider first (`Channel.look_up`)."""
+    PERSON = "person"
+    """Only a person can find out."""
+
+
+class ReceiptStatus(StrEnum):
+    """News of an attempt, in one vocabulary for all providers (standards sheet, section 3)."""
+
+    QUEUED = "queued"
+    """The provider has accepted it."""
+    SENT = "sent"
+    """The provider has passed it on."""
+    DEFERRED = "deferred"
+    """A passing problem; more news will follow."""
+    DELIVERED = "delivered"
+    """The receiving server, handset or letter box has it."""
+    BOUNCED = "bounced"
+    """The receiving side refused it."""
+    REJECTED = "rejected"
+    """The provider refused it."""
+    FAILED = "failed"
+    """It could not be sent at all."""
+    EXPIRED = "expired"
+    """Its time ran out."""
+    CANCELED = "canceled"
+    """It was withdrawn at the provider."""
+    READ = "read"
+    """Evidence, never proof, that a person saw it."""
+    ACKNOWLEDGED = "acknowledged"
+    """A person confirmed it."""
+    COMPLAINED = "complained"
+    """The recipient called it spam."""
+    OPTED_OUT = "opted_out"
+    """The recipient asked for no more on this address."""
+    RETURNED = "returned"
+    """A letter came back."""
+    UNKNOWN = "unknown"
+    """A status this adapter does not know."""
+
+
+class RejectReason(StrEnum):
+    """Why something was bounced, rejected or failed."""
+
+    INVALID = "invalid"
+    BOUNCED = "bounced"
+    TIMED_OUT = "timed_out"
+    BLOCKED = "blocked"
+    SPAM = "spam"
+    UNSUBSCRIBED = "unsubscribed"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mail:
+    """One finished mail for one recipient."""
+
+    sender: str
+    """Envelope sender (return path)."""
+    recipient: str
+    """Envelope recipient: a bare address."""
+    message_id: str
+    """With angle brackets; the same on every repetition."""
+    content: bytes
+    """The whole message, CRLF line ends, not dot-stuffed."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Text:
+    """One text message."""
+
+    recipient: str
+    """E.164."""
+    body: str
+    segments: int
+    language: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Call:
+    """One voice call that speaks a text."""
+
+    recipient: str
+    """E.164."""
+    speech: str
+    language: str
+    """BCP-47 of the spoken text."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sheet:
+    """One printed letter, as data for the typesetter; no markup language in any value."""
+
+    address: tuple[str, ...]
+    """What stands in the window: name first, 3 to 7 lines."""
+    sender: tuple[str, ...]
+    """School name and return address, printed outside the window."""
+    date: str
+    """The letter's date in the reader's language."""
+    subject: str
+    blocks: tuple[Mapping[str, Any], ...]
+    """Paragraphs, headings, lists: see `channels.letter_sheet`."""
+    language: str
+    right_to_left: bool
+    size: float
+    """Body text size in points: 11, 16 or 20."""
+    sealed: bool
+    """True when it must travel in a closed, named envelope (sensitivity 2, confidential address)."""
+
+
+Payload = Mail | Text | Call | Sheet
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Envelope:
+    """One hand-over: what goes to whom, under an id that stays the same when it is repeated."""
+
+    delivery: str
+    """The delivery's id: idempotency key, name of files, correlation of callbacks."""
+    payload: Payload
+    expires_at: dt.datetime | None = None
+    """After this instant (UTC) the provider must not deliver it any more."""
+    urgent: bool = False
+    """True for the emergency lane."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Handover:
+    """The answer for one envelope: accepted with the provider's id, or an error."""
+
+    delivery: str
+    provider: str
+    provider_id: str | None = None
+    error: SendError | None = None
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the provider has it."""
+        return self.error is None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Receipt:
+    """A provider's later news of one attempt, normalised; the raw payload is kept beside it."""
+
+    provider: str
+    event_id: str
+    """Unique per provider and event: the same event told twice has the same id."""
+    status: ReceiptStatus
+    at: dt.datetime
+    """Aware, UTC."""
+    delivery: str | None = None
+    """Our id, when the provider carries it back."""
+    provider_id: str | None = None
+    reason: RejectReason | None = None
+    code: str | None = None
+    explanation: str | None = None
+    """One sentence for staff."""
+    address_dead: bool = False
+    raw: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CallbackRequest:
+    """A provider's HTTP callback as the adapter needs it, free of any web framework."""
+
+    url: str
+    """The public URL the provider called, with scheme, host and query."""
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """What one process may ask of a provider."""
+
+    concurrency: int = 8
+    """Hand-overs in flight."""
+    batch: int = 100
+    """Envelopes per `send` call that serve it best."""
+    rate: float | None = None
+    """Hand-overs a second, all processes together; None means unlimited."""
+    timeout: float = 30.0
+    """Seconds after which one hand-over counts as unanswered."""
+
+
+@runtime_checkable
+class Channel(Protocol):
+    """One provider on one channel. `open` and `close` frame the life of its connections in one event loop."""
+
+    @property
+    def name(self) -> str:
+        """The provider's name as in `GATEWAY_*_PROVIDER` and `/v1/receipts/{provider}`."""
+
+    @property
+    def limits(self) -> Limits:
+        """What this provider bears."""
+
+    @property
+    def recovery(self) -> Recovery:
+        """What settles an unanswered attempt."""
+
+    async def open(self) -> None:
+        """Make ready; raises `ChannelSettingsError` when a setting is missing or wrong."""
+
+    async def close(self) -> None:
+        """Give up connections; idempotent."""
+
+    async def send(self, envelopes: Sequence[Envelope]) -> list[Handover]:
+        """Hand over every envelope and answer each exactly once, in order; never raises for a provider's fault."""
+
+    async def look_up(self, envelopes: Sequence[Envelope]) -> list[Handover | None]:
+        """Find out what became of unanswered attempts; None where the provider has not got the envelope."""
+
+    def read_receipts(self, request: CallbackRequest) -> list[Receipt]:
+        """Check the signature, then read the news; raises `ReceiptRefusedError` and changes nothing otherwise."""
+
+    async def check(self) -> str | None:
+        """Say in one sentence what a send still lacks, or None when all is well (`gateway doctor`)."""

@@ -1,0 +1,1 @@
+"""What a recipient reads: templates, languages and the writers for each channel. Pure."""
