@@ -1,0 +1,211 @@
+"""Twilio's error codes as a policy: what each means for the number, for a retry, and for staff.
+
+Twilio splits codes over time, so an unknown code falls back on the class of the HTTP status.
+"""
+
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from channels.base import RejectReason
+from channels.errors import Retry, SendError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Policy:
+    """What one error code means; the same row serves refusals at hand-over and later receipts."""
+
+    code: str
+    explanation: str
+    retry: Retry = Retry.NEVER
+    reason: RejectReason = RejectReason.OTHER
+    retry_after: float | None = None
+    ours: bool = False
+    address_dead: bool = False
+    opted_out: bool = False
+
+
+_NOT_A_MOBILE = Policy(
+    code="not_a_mobile",
+    explanation="This number cannot receive text messages; use voice or a letter.",
+    reason=RejectReason.INVALID,
+    address_dead=True,
+)
+_UNREACHABLE = Policy(
+    code="unreachable",
+    explanation="Text messages cannot be routed to this number; use another channel.",
+    reason=RejectReason.BOUNCED,
+)
+_QUEUE_FULL = Policy(
+    code="queue_full",
+    explanation="The text provider's queue is full; the gateway slows down.",
+    retry=Retry.LATER,
+    retry_after=30,
+)
+_SENDER = Policy(
+    code="sender_refused",
+    explanation="The text provider refuses the school's sender number; the operator must look.",
+    retry=Retry.LATER,
+    ours=True,
+)
+_ACCOUNT = Policy(
+    code="account_refused",
+    explanation="The text provider does not accept the school's account; the operator must look.",
+    retry=Retry.LATER,
+    ours=True,
+)
+_THROTTLED = Policy(
+    code="throttled",
+    explanation="The text provider asked the gateway to slow down.",
+    retry=Retry.LATER,
+)
+
+POLICIES = MappingProxyType(
+    {
+        20003: _ACCOUNT,
+        20404: _ACCOUNT,
+        20429: _THROTTLED,
+        21211: Policy(
+            code="number_invalid",
+            explanation="This is not a valid telephone number.",
+            reason=RejectReason.INVALID,
+            address_dead=True,
+        ),
+        21212: _SENDER,
+        21214: _UNREACHABLE,
+        21408: Policy(
+            code="country_not_enabled",
+            explanation="The school's account may not text to this country; the operator can enable it.",
+            reason=RejectReason.BLOCKED,
+            ours=True,
+        ),
+        21606: _SENDER,
+        21608: Policy(
+            code="trial_account",
+            explanation="The school's text account is a trial for verified numbers only; the operator must act.",
+            retry=Retry.LATER,
+            ours=True,
+        ),
+        21610: Policy(
+            code="opted_out",
+            explanation="The owner of this number answered STOP; texts reach it again only after START.",
+            reason=RejectReason.UNSUBSCRIBED,
+            opted_out=True,
+        ),
+        21611: _QUEUE_FULL,
+        21612: _UNREACHABLE,
+        21614: _NOT_A_MOBILE,
+        21617: Policy(code="text_too_long", explanation="The text is longer than the text provider allows."),
+        21635: _NOT_A_MOBILE,
+        30001: _QUEUE_FULL,
+        30002: _ACCOUNT,
+        30003: Policy(
+            code="handset_unreachable",
+            explanation="The phone is switched off or out of reach; try later or another channel.",
+            retry=Retry.LATER,
+            reason=RejectReason.TIMED_OUT,
+        ),
+        30004: Policy(
+            code="blocked",
+            explanation="The phone's network blocks texts to this number.",
+            reason=RejectReason.BLOCKED,
+        ),
+        30005: Policy(
+            code="handset_unknown",
+            explanation="The network knows no phone with this number.",
+            reason=RejectReason.INVALID,
+            address_dead=True,
+        ),
+        # Not dead: the code also covers carriers that are out of reach for a while.
+        30006: Policy(
+            code="landline_or_carrier",
+            explanation="This is a landline, or its network takes no texts; use voice or a letter.",
+            reason=RejectReason.BOUNCED,
+        ),
+        30007: Policy(
+            code="filtered",
+            explanation="The network filtered this text as unwanted; do not repeat it, look at its wording.",
+            reason=RejectReason.SPAM,
+            ours=True,
+        ),
+        30008: Policy(
+            code="carrier_unknown",
+            explanation="The network refused the text without a reason; one later try is worth it.",
+            retry=Retry.LATER,
+            retry_after=300,
+            reason=RejectReason.BOUNCED,
+        ),
+        30036: Policy(
+            code="validity_expired",
+            explanation="The text was still waiting when its time ran out, so it was not sent.",
+            reason=RejectReason.TIMED_OUT,
+        ),
+    }
+)
+"""By Twilio's code; 20404 and 21212, 21408, 21606, 21617 and 30036 from Twilio's error pages."""
+
+_BY_STATUS = MappingProxyType({401: _ACCOUNT, 404: _ACCOUNT, 429: _THROTTLED})
+
+_REFUSED = Policy(code="refused", explanation="The text provider refused this text.")
+
+_REDIRECTED = Policy(
+    code="wrong_api_address",
+    explanation="The text provider's address in the settings leads elsewhere; the operator must correct it.",
+    retry=Retry.LATER,
+    ours=True,
+)
+
+_UNANSWERED = Policy(
+    code="no_answer",
+    explanation="The text provider may have taken the text, but gave no clear answer.",
+    retry=Retry.UNKNOWN,
+)
+
+
+def policy_of(code: int | None) -> Policy:
+    """Give the policy of an error code in a receipt; the default is a plain refusal."""
+    return POLICIES.get(code or 0, _REFUSED)
+
+
+def refusal_error(status: int, code: int | None, retry_after: float | None) -> SendError:
+    """Translate an HTTP answer that is not 2xx; from 500 on the text may have been taken, whatever the code says."""
+    if status >= 500 or status == 408:
+        policy = _UNANSWERED
+    elif status < 400:
+        policy = _REDIRECTED
+    else:
+        policy = POLICIES.get(code or 0) or _BY_STATUS.get(status, _REFUSED)
+    return _send_error(policy, str(code or status), retry_after)
+
+
+def unanswered_error() -> SendError:
+    """Answer for a text whose request left and whose answer did not come or made no sense."""
+    return _send_error(_UNANSWERED, None, None)
+
+
+def not_connected_error() -> SendError:
+    """Answer for a text whose request never left."""
+    return SendError(
+        retry=Retry.LATER,
+        code="provider_unreachable",
+        explanation="The text provider could not be reached; nothing was sent.",
+    )
+
+
+def expired_error() -> SendError:
+    """Answer for a text whose time was over before the request left."""
+    return SendError(
+        retry=Retry.NEVER, code="expired", explanation="The time for this text was over before it could be sent."
+    )
+
+
+def _send_error(policy: Policy, provider_code: str | None, retry_after: float | None) -> SendError:
+    return SendError(
+        retry=policy.retry,
+        code=policy.code,
+        explanation=policy.explanation,
+        retry_after=retry_after if retry_after is not None else policy.retry_after,
+        provider_code=provider_code,
+        ours=policy.ours,
+        address_dead=policy.address_dead,
+        opted_out=policy.opted_out,
+    )

@@ -1,0 +1,85 @@
+"""API keys: how they are made, what of them is stored, and what each scope allows."""
+
+import hashlib
+import hmac
+import re
+import secrets
+from dataclasses import dataclass
+from enum import StrEnum
+
+_KEY = re.compile(r"^smg_([a-z0-9]{12})_([A-Za-z0-9_-]{43})$")
+
+
+class Scope(StrEnum):
+    """What a key may do."""
+
+    DIRECTORY = "directory"
+    """Replace and import the school's directory."""
+    SEND = "send"
+    """Post notifications, ask for their audience, cancel them."""
+    READ = "read"
+    """Read notifications, decisions, deliveries and chronologies."""
+    ALERTS = "alerts"
+    """Post notifications of the life-safety categories."""
+    ADMIN = "admin"
+    """Everything, and the school's templates."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Principal:
+    """Who makes a request: a key, bound to one school, with its scopes."""
+
+    key: str
+    """The key's public id, safe to log and store."""
+    name: str
+    school: str
+    scopes: frozenset[Scope]
+
+    def may(self, scope: Scope) -> bool:
+        """Whether the key has the scope, directly or as administrator."""
+        return scope in self.scopes or Scope.ADMIN in self.scopes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewKey:
+    """A key at the one moment when its secret is known."""
+
+    id: str
+    text: str
+    secret_hash: str
+
+
+def make_key() -> NewKey:
+    """Make a key of 256 random bits, shown once; only its hash is stored."""
+    identifier = secrets.token_hex(6)
+    secret = secrets.token_urlsafe(32)
+    return NewKey(id=identifier, text=f"smg_{identifier}_{secret}", secret_hash=hash_secret(secret))
+
+
+def hash_secret(secret: str) -> str:
+    """Hash a key's secret. Plain SHA-256 suffices: the secret is 256 random bits, not a password."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def split_key(text: str) -> tuple[str, str] | None:
+    """Split a presented key into its id and secret, or None when it has not the form of one."""
+    match = _KEY.match(text)
+    return (match[1], match[2]) if match else None
+
+
+def same_secret(secret: str, secret_hash: str) -> bool:
+    """Compare in constant time."""
+    return hmac.compare_digest(hash_secret(secret), secret_hash)
+
+
+_LINK_BYTES = 16
+
+
+def sign_link(secret_key: str, delivery: str) -> str:
+    """Make the unguessable part of a document link: 128 bits, bound to one delivery (R41)."""
+    return hmac.digest(secret_key.encode(), f"document:{delivery}".encode(), "sha256")[:_LINK_BYTES].hex()
+
+
+def link_is_genuine(secret_key: str, delivery: str, signature: str) -> bool:
+    """Check a document link in constant time."""
+    return hmac.compare_digest(sign_link(secret_key, delivery).encode(), signature.encode())

@@ -1,0 +1,119 @@
+"""The directory: replaced by a document, or imported from an uploaded OneRoster archive."""
+
+import asyncio
+from zoneinfo import ZoneInfo
+
+import msgspec
+from aiohttp import BodyPartReader, web
+
+from gateway.access import Principal
+from gateway.api.requests import PRINCIPAL, answer, decode, raw_body
+from gateway.api.services import SERVICES, Services
+from gateway.directory.documents import read_directory, without_problems
+from gateway.directory.importing import ImportRefusedError
+from gateway.directory.model import School
+from gateway.directory.oneroster import read_oneroster
+from gateway.directory.validation import is_zone
+from gateway.dispatch.refusals import FieldProblem, Refused, unprocessable
+from gateway.dispatch.roster import Roster
+
+_UPLOAD_FACTOR = 10
+"""How much larger a directory may be than another body."""
+
+
+class _SchoolOnly(msgspec.Struct):
+    """As much of a directory document as says whose it is."""
+
+    school: School
+
+
+async def put_directory(request: web.Request) -> web.Response:
+    """Replace the school's directory with the document in the body."""
+    services = request.app[SERVICES]
+    principal = request[PRINCIPAL]
+    body = await raw_body(request, most=services.max_body_bytes * _UPLOAD_FACTOR)
+    school = decode(body, _SchoolOnly).school
+    _check_school(principal, school)
+    today = services.now().astimezone(ZoneInfo(school.timezone)).date()
+    try:
+        reading = await asyncio.to_thread(read_directory, body, today=today)
+    except msgspec.ValidationError:
+        decode(body, dict[str, msgspec.Raw])
+        raise unprocessable("", "The document has a list that the directory does not know: see /docs.") from None
+    dry_run, force = _flag(request, "dry_run"), _flag(request, "force")
+    return answer(await _roster(services).replace(reading, today=today, dry_run=dry_run, force=force))
+
+
+async def import_directory(request: web.Request) -> web.Response:
+    """Import a OneRoster archive with its `guardian_links.csv`, uploaded as multipart form data."""
+    services = request.app[SERVICES]
+    principal = request[PRINCIPAL]
+    archive = await _uploaded(request, services.max_body_bytes * _UPLOAD_FACTOR)
+    today = services.now().date()
+    try:
+        imported = await asyncio.to_thread(read_oneroster, archive, today=today)
+    except ImportRefusedError as error:
+        raise unprocessable("file", str(error)) from None
+    _check_school(principal, imported.directory.school)
+    report = await _roster(services).replace(
+        without_problems(imported.directory, today=today),
+        today=today,
+        dry_run=_flag(request, "dry_run"),
+        force=_flag(request, "force"),
+        lines=imported.refused,
+        notes=imported.notes,
+    )
+    return answer(report)
+
+
+def _roster(services: Services) -> Roster:
+    return Roster(services.database, now=services.now)
+
+
+def _check_school(principal: Principal, school: School) -> None:
+    """Refuse a directory of another school than the key's, or one the clock cannot be read for."""
+    if principal.school and principal.school != school.id:
+        raise Refused(
+            403,
+            "This key belongs to another school than the document.",
+            (FieldProblem(pointer="/school/id", detail="Use the key of this school, or correct the id."),),
+        )
+    if not is_zone(school.timezone):
+        raise unprocessable("/school/timezone", "The time zone is not known: use one such as Europe/London.")
+
+
+def _flag(request: web.Request, name: str) -> bool:
+    value = request.query.get(name, "false").lower()
+    if value not in {"true", "false"}:
+        raise unprocessable(name, f"{name} is true or false.")
+    return value == "true"
+
+
+async def _uploaded(request: web.Request, limit: int) -> bytes:
+    """Read the first file of a multipart body, or a body that is the archive itself."""
+    if request.content_type in {"application/zip", "application/octet-stream"}:
+        return await raw_archive(request, limit)
+    if request.content_type != "multipart/form-data":
+        raise Refused(415, "Upload the archive as multipart/form-data with a part named file.")
+    try:
+        reader = await request.multipart()
+        async for part in reader:
+            if isinstance(part, BodyPartReader) and part.filename is not None:
+                return await _bounded(part.read_chunk, limit)
+    except (ValueError, AssertionError):
+        raise Refused(400, "The multipart body is not well-formed.") from None
+    raise unprocessable("file", "There is no file in the upload: add a part named file.")
+
+
+async def raw_archive(request: web.Request, limit: int) -> bytes:
+    """Read an archive that is the whole body."""
+    return await _bounded(lambda: request.content.read(65_536), limit)
+
+
+async def _bounded(read: object, limit: int) -> bytes:
+    content = bytearray()
+    while chunk := await read():  # type: ignore[operator]  # a bound coroutine function
+        content += chunk
+        if len(content) > limit:
+            raise Refused(413, f"The file is larger than {limit} bytes.")
+    return bytes(content)

@@ -1,0 +1,60 @@
+"""Chronologies of contacts and students, and what staff have to do."""
+
+from typing import Any
+
+from aiohttp import web
+from msgspec import UNSET
+
+from gateway.api.answers import Chronology, ChronologyEntry, Instant, TaskEntry, Tasks, entry
+from gateway.api.requests import PRINCIPAL, answer, next_link, page_of
+from gateway.api.services import SERVICES
+from gateway.dispatch.refusals import Refused
+from gateway.store.people import knows_contact, knows_student
+from gateway.store.tasks import open_tasks
+from gateway.store.views import list_chronology
+
+
+async def contact_chronology(request: web.Request) -> web.Response:
+    """List what happened about a contact, oldest first."""
+    return await _chronology(request, is_student=False)
+
+
+async def student_chronology(request: web.Request) -> web.Response:
+    """List what happened about a student, oldest first."""
+    return await _chronology(request, is_student=True)
+
+
+async def _chronology(request: web.Request, *, is_student: bool) -> web.Response:
+    principal = request[PRINCIPAL]
+    person = request.match_info["id"]
+    page = page_of(request, tuple[Instant, str, str])
+    after = (page.after[0].isoformat(), *page.after[1:]) if page.after else ()
+    knows = knows_student if is_student else knows_contact
+    async with request.app[SERVICES].database.reading() as connection:
+        if not await knows(connection, principal.school, person):
+            raise Refused(404, f"There is no {'student' if is_student else 'contact'} with this id.")
+        rows = await list_chronology(
+            connection, principal.school, person=person, is_student=is_student, after=after, limit=page.limit
+        )
+    other = "contact" if is_student else "student"
+    last = (rows[-1].at, rows[-1].kind, rows[-1].key) if len(rows) == page.limit else None
+    items = tuple(_entry(row, other) for row in rows)
+    return answer(Chronology(items=items, links=next_link(request, last, page.limit)))
+
+
+def _entry(row: Any, other: str) -> ChronologyEntry:
+    own = "student" if other == "contact" else "contact"
+    return entry(ChronologyEntry, row, **{other: row.other, own: UNSET})
+
+
+async def get_tasks(request: web.Request) -> web.Response:
+    """List what people have to do: holds to decide, contacts to reach by hand, outcomes nobody knows."""
+    principal = request[PRINCIPAL]
+    page = page_of(request, tuple[str])
+    async with request.app[SERVICES].database.reading() as connection:
+        rows = await open_tasks(
+            connection, principal.school, after=page.after[0] if page.after else "", limit=page.limit
+        )
+    items = tuple(entry(TaskEntry, row) for row in rows)
+    last = (rows[-1].id,) if len(rows) == page.limit else None
+    return answer(Tasks(items=items, links=next_link(request, last, page.limit)))

@@ -1,0 +1,82 @@
+"""Errors as problem+json (RFC 9457): one clear sentence, the fields meant, never a stack trace or a person's data."""
+
+import logging
+import secrets
+
+import msgspec
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from gateway.dispatch.refusals import FieldProblem, Refused
+
+_log = logging.getLogger(__name__)
+
+_TITLES = {
+    400: "Bad request",
+    401: "Not authenticated",
+    403: "Not allowed",
+    404: "Not found",
+    405: "Method not allowed",
+    409: "Conflict",
+    413: "Too large",
+    415: "Unsupported media type",
+    422: "Not processable",
+    500: "Internal error",
+    503: "Not available",
+}
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The body of every error."""
+
+    title: str
+    status: int
+    detail: str
+    request_id: str
+    type: str = "about:blank"
+    errors: tuple[FieldProblem, ...] = ()
+
+
+def problem(
+    status: int,
+    detail: str,
+    *,
+    request_id: str,
+    errors: tuple[FieldProblem, ...] = (),
+    headers: dict[str, str] | None = None,
+) -> web.Response:
+    """Make the answer for an error."""
+    body = Problem(
+        title=_TITLES.get(status, "Error"), status=status, detail=detail, request_id=request_id, errors=errors
+    )
+    return web.Response(
+        status=status, body=msgspec.json.encode(body), content_type="application/problem+json", headers=headers
+    )
+
+
+@web.middleware
+async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn whatever goes wrong into a problem, and name each request for the logs."""
+    request_id = secrets.token_hex(8)
+    try:
+        response = await handler(request)
+    except Refused as refused:
+        headers = {"WWW-Authenticate": "Bearer"} if refused.status == 401 else None
+        response = problem(
+            refused.status, refused.detail, request_id=request_id, errors=refused.errors, headers=headers
+        )
+    except web.HTTPRequestEntityTooLarge:
+        response = problem(413, "The body is too large: send it in parts.", request_id=request_id)
+    except web.HTTPMethodNotAllowed as error:
+        allowed = ", ".join(sorted(error.allowed_methods))
+        detail = f"This address takes {allowed}."
+        response = problem(405, detail, request_id=request_id, headers={"Allow": allowed})
+    except web.HTTPNotFound:
+        response = problem(404, "There is nothing at this address: see /docs.", request_id=request_id)
+    except web.HTTPException:
+        raise
+    except Exception:  # noqa: BLE001  # the last stop before the user
+        _log.exception("request_failed", extra={"request": request_id})
+        response = problem(500, "Something failed on our side; nothing was half done.", request_id=request_id)
+    response.headers["X-Request-Id"] = request_id
+    return response

@@ -1,0 +1,276 @@
+"""The one place where the parts are chosen and put together: embedded or distributed, outbox or provider."""
+
+import asyncio
+import contextlib
+import datetime as dt
+import logging
+import os
+import random
+import secrets
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import sqlalchemy.exc
+from sqlalchemy import select
+
+import locales
+from channels.base import Channel, Sheet
+from channels.email_smtp import SmtpChannel
+from channels.letter_sheet import LetterError, typeset
+from channels.outbox import Failures, OutboxCalls, OutboxLetters, OutboxMail, OutboxTexts, never_fails
+from channels.sms_twilio import TwilioSettings, TwilioTexts
+from channels.smtp_settings import SmtpSettings
+from channels.smtp_settings import SmtpTls as ChannelTls
+from gateway.access import link_is_genuine, sign_link
+from gateway.api.services import Services
+from gateway.content.catalogues import Catalogues
+from gateway.directory.model import ChannelName
+from gateway.dispatch.built_in import read_library
+from gateway.dispatch.clock import Clock
+from gateway.dispatch.intake import Intake
+from gateway.dispatch.library import Library
+from gateway.dispatch.planner import Planner
+from gateway.dispatch.receipts import ReceiptDesk
+from gateway.dispatch.recording import Recorder
+from gateway.dispatch.rendering import Renderer, Sending
+from gateway.dispatch.requests import Lane
+from gateway.dispatch.sender import Sender
+from gateway.dispatch.wakeups import WakeUps
+from gateway.rules.policy import Policy
+from gateway.settings import EmailProvider, Settings, SmsProvider, SmtpTls
+from gateway.store.database import Database
+from gateway.store.installation import keep_secret
+from gateway.store.leases import claim_owners, end_leases
+from gateway.store.migrate import is_current, migrate
+from gateway.store.tables import schools
+
+_log = logging.getLogger(__name__)
+
+LIBRARY = Path(__file__).parent / "content" / "library"
+
+THREADS = {Lane.EMERGENCY: 4, Lane.STANDARD: 4, Lane.BULK: 2}
+"""Batches in work at once in one process. A thread waits for its batch, so more of them cost little and gain little."""
+
+_GRACE_SECONDS = 20.0
+"""How long a stopping process may finish or hand back what it has claimed."""
+
+
+def utc_now() -> dt.datetime:
+    """Tell the time."""
+    return dt.datetime.now(dt.UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gateway:
+    """Everything one process works with."""
+
+    settings: Settings
+    database: Database
+    wakeups: WakeUps
+    channels: Mapping[ChannelName, Channel]
+    planner: Planner
+    sender: Sender
+    clock: Clock
+    services: Services
+    catalogue_languages: frozenset[str]
+
+    async def reclaim_from_the_dead(self) -> None:
+        """Take back at once what processes of this machine had claimed when they were killed.
+
+        Their leases would give it back, too, but only after a minute. For embedded mode, where all processes
+        that use the database run on its machine.
+        """
+        async with self.database.writing() as connection:
+            owners = [owner for owner in await claim_owners(connection) if _is_dead(owner)]
+            await end_leases(connection, owners)
+
+    async def letter_fault(self) -> str | None:
+        """Say in one sentence why letters cannot be typeset, or None."""
+        try:
+            await asyncio.to_thread(typeset, _SPECIMEN)
+        except LetterError as error:
+            return error.explanation
+        return None
+
+    async def work(self, lanes: Sequence[Lane]) -> None:
+        """Begin to take wake-ups of these lanes in the running loop."""
+        self.wakeups.serve("plan", self.planner.plan)
+        self.wakeups.serve("send", self.sender.send)
+        for channel in self.channels.values():
+            await channel.open()
+        self.wakeups.start(lanes, threads=sum(THREADS[lane] for lane in lanes))
+
+
+@asynccontextmanager
+async def assembled(
+    settings: Settings,
+    *,
+    now: Callable[[], dt.datetime] = utc_now,
+    failures: Failures = never_fails,
+    real_postcodes: bool = False,
+    policy: Policy | None = None,
+) -> AsyncIterator[Gateway]:
+    """Put a gateway together in the running loop and take it apart at the end.
+
+    `failures` tells the outbox what to refuse, for demonstrations and tests.
+    """
+    policy = policy or Policy()
+    database = Database(settings.database_url)
+    if settings.sqlite:
+        await migrate(database)
+    wakeups = WakeUps(settings.redis_url)
+    channels = make_channels(settings, now=now, failures=failures)
+    try:
+        secret = settings.secret_key or await keep_secret(database, "link_key", secrets.token_hex(32))
+        owner = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
+        catalogues = Catalogues.from_files(await asyncio.to_thread(locales.catalogue_files))
+        library = Library(await asyncio.to_thread(read_library, LIBRARY))
+        sending = Sending(
+            mail_from=settings.email_from,
+            public_url=settings.public_url,
+            sign=lambda delivery: sign_link(secret, delivery),
+        )
+        renderer = Renderer(catalogues, sending, now=now, real_postcodes=real_postcodes)
+        receipts = ReceiptDesk(database, wakeups, now=now)
+        services = Services(
+            database=database,
+            wakeups=wakeups,
+            intake=Intake(database, wakeups, library, now=now),
+            library=library,
+            receipts=receipts,
+            renderer=renderer,
+            providers={channel.name: channel for channel in channels.values()},
+            policy=policy,
+            now=now,
+            public_url=settings.public_url,
+            link_is_genuine=lambda delivery, signature: link_is_genuine(secret, delivery, signature),
+            max_body_bytes=settings.max_body_bytes,
+            ready=lambda: lacking(database, wakeups),
+        )
+        yield Gateway(
+            settings=settings,
+            database=database,
+            wakeups=wakeups,
+            channels=channels,
+            planner=Planner(database, wakeups, owner=owner, now=now, policy=policy),
+            sender=Sender(
+                database,
+                wakeups,
+                channels,
+                renderer,
+                Recorder(),
+                owner=owner,
+                now=now,
+                chance=random.random,
+                policy=policy,
+            ),
+            clock=Clock(database, wakeups, receipts, now=now),
+            services=services,
+            catalogue_languages=catalogues.languages,
+        )
+    finally:
+        await wakeups.stop(patience=_GRACE_SECONDS)
+        for channel in channels.values():
+            await channel.close()
+        await database.close()
+
+
+def make_channels(
+    settings: Settings, *, now: Callable[[], dt.datetime], failures: Failures = never_fails
+) -> dict[ChannelName, Channel]:
+    """Choose the provider of each channel."""
+    outbox = settings.outbox_dir
+    email: Channel = OutboxMail(outbox, failures=failures)
+    if settings.email_provider is EmailProvider.SMTP:
+        email = SmtpChannel(_smtp(settings))
+    sms: Channel = OutboxTexts(outbox, now=now, failures=failures)
+    if settings.sms_provider is SmsProvider.TWILIO:
+        sms = TwilioTexts(_twilio(settings), now=now)
+    return {
+        ChannelName.EMAIL: email,
+        ChannelName.SMS: sms,
+        ChannelName.VOICE: OutboxCalls(outbox, now=now, failures=failures),
+        ChannelName.LETTER: OutboxLetters(outbox, typeset, failures=failures),
+    }
+
+
+_SPECIMEN = Sheet(
+    address=("A. Parent", "1 School Road", "ZZ9 9ZZ"),
+    sender=("School",),
+    date="1 September 2026",
+    subject="Specimen",
+    blocks=({"kind": "paragraph", "text": [{"text": "Zażółć اردو বাংলা 中文", "link": None}]},),
+    language="en",
+    right_to_left=False,
+    size=11,
+    sealed=False,
+)
+"""A letter that needs most of the fonts."""
+
+
+def _is_dead(owner: str) -> bool:
+    """Tell whether a claim's owner was a process of this machine that runs no more."""
+    host, _, rest = owner.rpartition("/")[0].rpartition("/")
+    if host != socket.gethostname() or not rest.isdigit() or int(rest) == os.getpid():
+        return False
+    try:
+        os.kill(int(rest), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
+def _smtp(settings: Settings) -> SmtpSettings:
+    local = settings.smtp_host in {"localhost", "127.0.0.1", "::1"}
+    tls = settings.smtp_tls or (SmtpTls.NONE if local else SmtpTls.STARTTLS)
+    return SmtpSettings(
+        host=settings.smtp_host,
+        port=settings.smtp_port,
+        username=settings.smtp_username,
+        password=settings.smtp_password,
+        tls=ChannelTls(tls.value),
+        connections=settings.smtp_connections,
+    )
+
+
+def _twilio(settings: Settings) -> TwilioSettings:
+    twilio = TwilioSettings(
+        account_sid=settings.twilio_account_sid or "",
+        auth_token=settings.twilio_auth_token or "",
+        from_number=settings.twilio_from,
+        messaging_service_sid=settings.twilio_messaging_service_sid,
+        status_callback_url=f"{settings.public_url}/v1/receipts/twilio",
+    )
+    return replace(twilio, api_base_url=settings.twilio_api_base_url) if settings.twilio_api_base_url else twilio
+
+
+async def lacking(database: Database, wakeups: WakeUps) -> list[str]:
+    """Say in sentences what keeps this process from working: database, schema, queue."""
+    try:
+        async with database.reading() as connection:
+            await connection.execute(select(schools.c.id).limit(1))
+            if not await is_current(connection):
+                return ["The database has an older schema: run gateway migrate."]
+    except (OSError, sqlalchemy.exc.SQLAlchemyError) as error:
+        return [
+            f"The database cannot be used ({type(error).__name__}): check GATEWAY_DATABASE_URL; run gateway migrate."
+        ]
+    fault = await wakeups.check()
+    return [fault] if fault else []
+
+
+@contextlib.asynccontextmanager
+async def running_clock(gateway: Gateway) -> AsyncIterator[None]:
+    """Let the clock make its rounds as long as the context lasts."""
+    rounds = asyncio.ensure_future(gateway.clock.run())
+    try:
+        yield
+    finally:
+        rounds.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await rounds

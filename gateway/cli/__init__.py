@@ -1,0 +1,121 @@
+"""The command line: `gateway serve`, `work`, `clock`, `migrate`, `keys`, `import`, `audience`, `doctor`, `demo`."""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import sqlalchemy.exc
+import uvloop
+
+from channels.errors import ChannelSettingsError
+from gateway import log
+from gateway.access import Scope
+from gateway.cli.demo import run_demo
+from gateway.cli.doctor import examine
+from gateway.cli.files import answer_audience, import_file
+from gateway.cli.processes import create_key, run_clock, run_migrations, run_server, run_worker
+from gateway.directory.importing import ImportRefusedError
+from gateway.dispatch.refusals import Refused
+from gateway.dispatch.requests import Lane
+from gateway.settings import Settings, SettingsError, read_settings
+
+
+class CommandError(Exception):
+    """A command cannot do what it was asked; one sentence for stderr."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and exit: 0 when it did what it was asked, 1 when not, 2 for a wrong command line."""
+    options = _parser().parse_args(arguments)
+    try:
+        settings = read_settings(os.environ)
+        log.set_up(settings.log_level)
+        status = uvloop.run(_run(options, settings))
+    except (SettingsError, ChannelSettingsError, ImportRefusedError, CommandError) as error:
+        status = _complain(str(error))
+    except Refused as refused:
+        status = _complain(refused.detail)
+    except FileNotFoundError as error:
+        status = _complain(f"There is no file {error.filename}.")
+    except (OSError, sqlalchemy.exc.SQLAlchemyError) as error:
+        status = _complain(
+            f"The database or a file cannot be used ({type(error).__name__}): gateway doctor tells more."
+        )
+    except KeyboardInterrupt:
+        status = 130
+    sys.exit(status)
+
+
+def _complain(sentence: str) -> int:
+    print(f"gateway: {sentence}", file=sys.stderr)  # noqa: T201  # the command line's own voice
+    return 1
+
+
+async def _run(options: argparse.Namespace, settings: Settings) -> int:  # noqa: PLR0911  # one a command
+    match options.command:
+        case "serve":
+            return await run_server(settings, host=options.host, port=options.port)
+        case "work":
+            lanes = [Lane(name) for name in options.lane]
+            return await run_worker(settings, lanes, health_port=options.health_port)
+        case "clock":
+            return await run_clock(settings, health_port=options.health_port)
+        case "migrate":
+            return await run_migrations(settings)
+        case "keys":
+            scopes = [Scope(name) for name in options.scope]
+            return await create_key(settings, options.name, scopes, school=options.school)
+        case "import":
+            return await import_file(settings, options.path, dry_run=options.dry_run, force=options.force)
+        case "audience":
+            return await asyncio.to_thread(answer_audience, options.directory, options.request)
+        case "doctor":
+            return await examine(settings)
+        case _:
+            return await run_demo(settings)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="gateway", description="The School Messaging Gateway.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    serve = commands.add_parser("serve", help="serve the API; embedded, do the work in the same process")
+    serve.add_argument("--host", default="127.0.0.1")
+    serve.add_argument("--port", type=_port, default=8080)
+
+    work = commands.add_parser("work", help="plan and send for one or more lanes (needs GATEWAY_REDIS_URL)")
+    work.add_argument("--lane", action="append", required=True, choices=[lane.value for lane in Lane])
+    work.add_argument("--health-port", type=_port, help="answer /health/live and /health/ready on this port")
+
+    clock = commands.add_parser("clock", help="find what is due and wake it")
+    clock.add_argument("--health-port", type=_port, help="answer /health/live and /health/ready on this port")
+
+    commands.add_parser("migrate", help="bring the database to the schema of this release")
+
+    keys = commands.add_parser("keys", help="make API keys").add_subparsers(dest="action", required=True)
+    create = keys.add_parser("create", help="make a key and print it, once")
+    create.add_argument("name", help="what the key is for, such as the name of the system that uses it")
+    create.add_argument("--scope", action="append", required=True, choices=[scope.value for scope in Scope])
+    create.add_argument("--school", help="bind the key to this school")
+
+    importing = commands.add_parser("import", help="import a OneRoster zip or a directory document")
+    importing.add_argument("path", type=Path)
+    importing.add_argument("--dry-run", action="store_true", help="say what would change and change nothing")
+    importing.add_argument("--force", action="store_true", help="also when more than 20 %% of links would end")
+
+    audience = commands.add_parser("audience", help="answer a request by the recipient rules, from two files")
+    audience.add_argument("--directory", type=Path, required=True, metavar="D.json")
+    audience.add_argument("--request", type=Path, required=True, metavar="R.json")
+
+    commands.add_parser("doctor", help="check everything a send needs")
+    commands.add_parser("demo", help="import the sample school and send three notifications")
+    return parser
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
+    return int(text)

@@ -1,0 +1,94 @@
+"""The long-running processes, and the small commands around them."""
+
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Sequence
+
+from aiohttp import web
+
+from gateway.access import Scope, make_key
+from gateway.api.health import get_live, get_ready
+from gateway.api.services import SERVICES
+from gateway.assembly import Gateway, assembled, running_clock, utc_now
+from gateway.dispatch.requests import Lane
+from gateway.settings import Settings, SettingsError
+from gateway.store.database import Database
+from gateway.store.keys import add_key
+from gateway.store.migrate import migrate
+from gateway.web import make_application, serving, until_told_to_stop
+
+_log = logging.getLogger(__name__)
+
+
+async def run_server(settings: Settings, *, host: str, port: int) -> int:
+    """Serve until told to stop; embedded, plan and send in the same process."""
+    async with assembled(settings) as gateway, contextlib.AsyncExitStack() as stack:
+        if settings.embedded:
+            await gateway.reclaim_from_the_dead()
+            await gateway.work(list(Lane))
+            await stack.enter_async_context(running_clock(gateway))
+        chosen = await stack.enter_async_context(serving(make_application(gateway.services), host=host, port=port))
+        _log.info("serving", extra={"host": host, "port": chosen, "embedded": settings.embedded})
+        await until_told_to_stop()
+        _log.info("stopping")
+    return 0
+
+
+async def run_worker(settings: Settings, lanes: Sequence[Lane], *, health_port: int | None) -> int:
+    """Plan and send for these lanes until told to stop."""
+    if settings.embedded:
+        raise SettingsError("GATEWAY_REDIS_URL is missing: without it gateway serve does the work itself.")
+    async with assembled(settings) as gateway, _health(gateway, health_port):
+        await gateway.work(lanes)
+        _log.info("working", extra={"lanes": [lane.value for lane in lanes]})
+        await until_told_to_stop()
+        _log.info("stopping")
+    return 0
+
+
+async def run_clock(settings: Settings, *, health_port: int | None) -> int:
+    """Make the clock's rounds until told to stop."""
+    async with assembled(settings) as gateway, _health(gateway, health_port), running_clock(gateway):
+        _log.info("ticking")
+        await until_told_to_stop()
+        _log.info("stopping")
+    return 0
+
+
+@contextlib.asynccontextmanager
+async def _health(gateway: Gateway, port: int | None) -> AsyncIterator[None]:
+    """Answer probes of a process that has no API."""
+    if port is None:
+        yield
+        return
+    application = web.Application()
+    application[SERVICES] = gateway.services
+    application.router.add_get("/health/live", get_live)
+    application.router.add_get("/health/ready", get_ready)
+    async with serving(application, host="0.0.0.0", port=port):  # noqa: S104  # probes come from outside the pod
+        yield
+
+
+async def run_migrations(settings: Settings) -> int:
+    """Bring the database to the schema of this release."""
+    database = Database(settings.database_url)
+    try:
+        await migrate(database)
+    finally:
+        await database.close()
+    return 0
+
+
+async def create_key(settings: Settings, name: str, scopes: Sequence[Scope], *, school: str | None) -> int:
+    """Make a key and print it alone on stdout."""
+    key = make_key()
+    database = Database(settings.database_url)
+    try:
+        if settings.sqlite:
+            await migrate(database)
+        async with database.writing() as connection:
+            await add_key(connection, key, name=name, scopes=scopes, school=school, at=utc_now())
+    finally:
+        await database.close()
+    print(key.text)  # noqa: T201  # the contract: the key alone on stdout
+    return 0

@@ -1,0 +1,242 @@
+"""The fixed sentences of the gateway, in one language: what frames a message when its own text is not enough.
+
+`locales/messages.pot` is extracted from this file (`EXTRACTION` says how), so a sentence is written down once.
+Values are given as text; `prepared` passes `((name))` for whatever differs from reader to reader.
+"""
+
+import gettext
+
+EXTRACTION = {"_": None, "_n": (1, 2)}
+"""Function names whose first arguments are sentences, in the form babel's extractor takes."""
+
+COMMENT_TAG = "Translators:"
+"""Starts a comment that is carried into the catalogues."""
+
+
+class Phrases:
+    """The fixed sentences in `language`; those its catalogue lacks come from its fallbacks, at last in English."""
+
+    def __init__(self, language: str, translations: gettext.NullTranslations) -> None:
+        """Keep the language the sentences are in and the catalogues to look them up."""
+        self.language = language
+        self._translations = translations
+
+    def _(self, sentence: str, **values: str) -> str:
+        translated = self._translations.gettext(sentence)
+        return translated % values if values else translated
+
+    def _n(self, one: str, many: str, count: int) -> str:
+        return self._translations.ngettext(one, many, count)
+
+    # Who is spoken to, when no name may be shown.
+
+    def parent_or_carer(self) -> str:
+        """Stand for the reader's name where others may read along (R29)."""
+        # Translators: Stands in place of a name, for instance after "Dear". Lower case, no article if possible.
+        return self._("parent or carer")
+
+    def your_children(self, count: int) -> str:
+        """Stand for the students' names where others may read along (R29)."""
+        # Translators: Stands in place of the names of one child or several children, usually inside a sentence.
+        return self._n("your child", "your children", count)
+
+    # What stands below every mail and letter.
+
+    def why_you(self, school: str, students: str) -> str:
+        """Say why this person receives the message."""
+        # Translators: Footer. %(students)s is one name or a list such as "Ana and Ben".
+        return self._(
+            "You receive this message because %(school)s has you on record as a contact of %(students)s.",
+            school=school,
+            students=students,
+        )
+
+    def why_this_address(self, school: str) -> str:
+        """Say why this address receives the message, naming nobody."""
+        # Translators: Footer of a message that must not name anybody.
+        return self._("You receive this message because %(school)s has this address on record.", school=school)
+
+    def unsubscribe(self, link: str) -> str:
+        """Offer the way out of messages that may be refused."""
+        # Translators: Footer of newsletters. %(link)s is a web address.
+        return self._("If you do not want messages like this one any more, unsubscribe here: %(link)s", link=link)
+
+    def written_in(self, language: str) -> str:
+        """Say that the text below is in another language, and offer help."""
+        # Translators: Stands above a text in another language. %(language)s is that language's name in yours.
+        return self._(
+            "This message is written in %(language)s. If you need it explained in your language, please contact "
+            "the school.",
+            language=language,
+        )
+
+    def drill(self) -> str:
+        """Mark everything an exercise sends."""
+        # Translators: Put before subject and text of an emergency exercise. Capitals where the script has them.
+        return self._("DRILL")
+
+    # Notices in place of a text that is too personal for the channel (R41).
+
+    def document_subject(self, school: str) -> str:
+        """Announce a document in a subject line."""
+        # Translators: Subject of an e-mail. Must not say what the document is about.
+        return self._("A document from %(school)s is ready for you", school=school)
+
+    def greeting(self, name: str) -> str:
+        """Open a notice."""
+        # Translators: Opens an e-mail. %(name)s is a person's full name.
+        return self._("Dear %(name)s,", name=name)
+
+    def document_about(self, school: str, students: str) -> str:
+        """Say that a document waits, and about whom."""
+        # Translators: %(students)s is one name or a list such as "Ana and Ben".
+        return self._(
+            "%(school)s has a document for you about %(students)s.",
+            school=school,
+            students=students,
+        )
+
+    def open_here(self, link: str) -> str:
+        """Lead to the document."""
+        # Translators: %(link)s is a web address.
+        return self._("Open it here: %(link)s", link=link)
+
+    def keep_private(self) -> str:
+        """Warn that the link is for one person."""
+        return self._("You will be asked to confirm who you are. This link is for you alone: please do not pass it on.")
+
+    def document_text(self, school: str, link: str) -> str:
+        """Announce a document by text message."""
+        # Translators: Text message: keep it as short as you can. %(link)s is a web address.
+        return self._("%(school)s: a document is ready for you. %(link)s", school=school, link=link)
+
+    def message_text(self, school: str, link: str) -> str:
+        """Announce a personal message by text message."""
+        # Translators: Text message: keep it as short as you can. %(link)s is a web address.
+        return self._("%(school)s: you have a new message. %(link)s", school=school, link=link)
+
+    # Voice calls.
+
+    def voice_opening(self, school: str) -> str:
+        """Say who calls."""
+        # Translators: Spoken at the start of a telephone call.
+        return self._("This is a message from %(school)s.", school=school)
+
+    def voice_closing(self) -> str:
+        """End a call."""
+        # Translators: Spoken at the end of a telephone call.
+        return self._("End of message. Thank you.")
+
+    def voice_notice(self) -> str:
+        """Stand for a text that must not be spoken to whoever answers."""
+        # Translators: Spoken in a telephone call, after "This is a message from …".
+        return self._("There is a message for you. Please contact the school office.")
+
+    # Letters.
+
+    def page_of(self, page: str, pages: str) -> str:
+        """Say which of how many pages this is."""
+        # Translators: Foot of a letter, for instance "Page 1 of 2".
+        return self._("Page %(page)s of %(pages)s", page=page, pages=pages)
+
+    def confidential(self) -> str:
+        """Mark a sealed letter."""
+        # Translators: Printed on a letter, above the address.
+        return self._("Private and confidential")
+
+    def other_formats(self) -> str:
+        """Offer a letter in another form."""
+        # Translators: Foot of a letter. "Format" means for instance large print or braille.
+        return self._("Please contact the school office if you need this letter in another language or format.")
+
+    # The page on which a document is read.
+
+    def page_title(self, school: str) -> str:
+        """Head the page."""
+        # Translators: Title of a web page.
+        return self._("Your document from %(school)s", school=school)
+
+    def confirm_identity(self, student: str) -> str:
+        """Ask for what only the right reader knows."""
+        # Translators: On a web page, above a field for a date. %(student)s is a child's name.
+        return self._(
+            "To confirm that it is you, please enter the date of birth of %(student)s.",
+            student=student,
+        )
+
+    def date_of_birth(self) -> str:
+        """Label the field."""
+        # Translators: Label of a field on a web page.
+        return self._("Date of birth")
+
+    def open_document(self) -> str:
+        """Label the button."""
+        # Translators: Button on a web page.
+        return self._("Open the document")
+
+    def no_match(self) -> str:
+        """Refuse a wrong date."""
+        # Translators: On a web page, after a wrong date was entered.
+        return self._("That did not match. Please try again.")
+
+    def link_ended(self) -> str:
+        """Say that the link was withdrawn or its time is over."""
+        return self._("This link is no longer valid. Please contact the school office.")
+
+    def too_many_attempts(self) -> str:
+        """Say that no further date may be tried."""
+        return self._("Too many attempts. Please contact the school office.")
+
+    def day(self) -> str:
+        """Label the first part of a date."""
+        # Translators: Label of a field on a web page: the day of a date.
+        return self._("Day")
+
+    def month(self) -> str:
+        """Label the second part of a date."""
+        # Translators: Label of a field on a web page: the month of a date, as a number.
+        return self._("Month")
+
+    def year(self) -> str:
+        """Label the third part of a date."""
+        # Translators: Label of a field on a web page: the year of a date.
+        return self._("Year")
+
+    def for_example(self, example: str) -> str:
+        """Show how the fields are filled in."""
+        # Translators: Beside a field on a web page. %(example)s is an example of what to enter, for instance a date.
+        return self._("For example: %(example)s", example=example)
+
+    def confirm_by_postcode(self) -> str:
+        """Ask for the reader's own postcode where no date of birth is known."""
+        # Translators: On a web page, above a field for a postcode.
+        return self._("To confirm that it is you, please enter the postcode of your postal address.")
+
+    def postcode(self) -> str:
+        """Label the field."""
+        # Translators: Label of a field on a web page.
+        return self._("Postcode")
+
+    def wrong_postcode(self) -> str:
+        """Refuse a wrong postcode."""
+        # Translators: On a web page, after a wrong postcode was entered.
+        return self._("That postcode did not match. Please try again.")
+
+    # The page on which a reader refuses more messages of a kind.
+
+    def unsubscribe_button(self) -> str:
+        """Head the page and label its button."""
+        # Translators: Title and button of a web page: to receive no more newsletters.
+        return self._("Unsubscribe")
+
+    def unsubscribe_question(self, school: str) -> str:
+        """Ask before anything is changed."""
+        # Translators: On a web page, above the button "Unsubscribe".
+        return self._("Do you want to receive no more messages of this kind from %(school)s?", school=school)
+
+    def unsubscribed(self) -> str:
+        """Confirm the wish."""
+        # Translators: On a web page, after the button "Unsubscribe" was pressed.
+        return self._(
+            "You will receive no more messages of this kind. If you change your mind, please contact the school office."
+        )

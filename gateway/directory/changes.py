@@ -1,0 +1,168 @@
+"""What a new directory document changes in the one on record, and what a file may not change.
+
+Pure: the store applies the result. A file never lifts or alters a restriction, never clears `confidential`,
+and never ends more than a fifth of the current links unless a person insists.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from gateway.directory.model import (
+    Contact,
+    ContactPoint,
+    Directory,
+    Entity,
+    Household,
+    PlacementPlan,
+    Relationship,
+    Restriction,
+    Student,
+)
+
+MOST_ENDED = 0.20
+"""The share of current relationships that one file may end without `force`."""
+
+Key = tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Collection:
+    """One list of the directory: how its rows are identified."""
+
+    name: str
+    kind: type[Entity]
+    key: Callable[[Any], Key]
+
+
+def _relationship_key(row: Relationship) -> Key:
+    return row.student, row.contact, row.valid_from.isoformat() if row.valid_from else ""
+
+
+COLLECTIONS = (
+    Collection(name="students", kind=Student, key=lambda row: (row.id,)),
+    Collection(name="contacts", kind=Contact, key=lambda row: (row.id,)),
+    Collection(name="contact_points", kind=ContactPoint, key=lambda row: (row.id,)),
+    Collection(name="households", kind=Household, key=lambda row: (row.id,)),
+    Collection(name="relationships", kind=Relationship, key=_relationship_key),
+    Collection(name="restrictions", kind=Restriction, key=lambda row: (row.id,)),
+    Collection(name="placement_plans", kind=PlacementPlan, key=lambda row: (row.student, row.contact)),
+)
+
+
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """A change that a file asked for and a person must make."""
+
+    entity: str
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recorded:
+    """A row on record: its document and whether it has ended."""
+
+    document: bytes
+    ended: bool
+
+
+@dataclass(kw_only=True)
+class CollectionChanges:
+    """The changes of one list."""
+
+    added: dict[Key, Any] = field(default_factory=dict)
+    changed: dict[Key, Any] = field(default_factory=dict)
+    ended: dict[Key, Any] = field(default_factory=dict)
+    fields: dict[Key, list[str]] = field(default_factory=dict)
+    """Which fields of a changed row differ."""
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to do."""
+        return bool(self.added or self.changed or self.ended)
+
+
+@dataclass(kw_only=True)
+class Changes:
+    """Everything that a document changes."""
+
+    collections: dict[str, CollectionChanges]
+    held: list[Held]
+    ended_share: float
+    """Ended relationships as a share of those current before."""
+
+
+def compare(
+    recorded: Mapping[str, Mapping[Key, Recorded]],
+    directory: Directory,
+    *,
+    today: dt.date,
+    mentioned: frozenset[tuple[str, Key]] = frozenset(),
+) -> Changes:
+    """Compare the rows on record with a new document; `mentioned` rows were refused and must not end for that."""
+    held: list[Held] = []
+    collections = {}
+    for collection in COLLECTIONS:
+        before = recorded.get(collection.name, {})
+        after = {collection.key(row): row for row in getattr(directory, collection.name)}
+        collections[collection.name] = _compare_rows(collection, before, after, today, held, mentioned)
+    links_before = sum(1 for row in recorded.get("relationships", {}).values() if not row.ended)
+    links_ended = len(collections["relationships"].ended)
+    return Changes(
+        collections=collections,
+        held=held,
+        ended_share=links_ended / links_before if links_before else 0.0,
+    )
+
+
+def _compare_rows(
+    collection: Collection,
+    before: Mapping[Key, Recorded],
+    after: Mapping[Key, Any],
+    today: dt.date,
+    held: list[Held],
+    mentioned: frozenset[tuple[str, Key]],
+) -> CollectionChanges:
+    changes = CollectionChanges()
+    decoder = msgspec.json.Decoder(collection.kind)
+    for key, asked in after.items():
+        on_record = before.get(key)
+        if on_record is None:
+            changes.added[key] = asked
+            continue
+        if msgspec.json.encode(asked) == on_record.document and not on_record.ended:
+            continue
+        old = decoder.decode(on_record.document)
+        row = _permitted(collection.name, key, old, asked, held)
+        if row != old or on_record.ended:
+            changes.changed[key] = row
+            changes.fields[key] = [name for name in row.__struct_fields__ if getattr(row, name) != getattr(old, name)]
+    if collection.kind is not Restriction:
+        for key, on_record in before.items():
+            if not on_record.ended and key not in after and (collection.name, key) not in mentioned:
+                changes.ended[key] = _ended(decoder.decode(on_record.document), today)
+    return changes
+
+
+def _permitted(name: str, key: Key, old: Any, asked: Any, held: list[Held]) -> Any:
+    """Keep what a file may not change, and say so."""
+    if isinstance(old, Restriction):
+        reason = "A file never changes a restriction: have two people change it in the restrictions register."
+        held.append(Held(entity=name, id=key[0], reason=reason))
+        return old
+    if isinstance(old, ContactPoint) and old.confidential and not asked.confidential:
+        reason = "A file never makes a confidential contact point open: ask the safeguarding lead."
+        held.append(Held(entity=name, id=key[0], reason=reason))
+        same_address = old.address == asked.address and old.contact == asked.contact
+        return msgspec.structs.replace(asked, confidential=True) if same_address else old
+    return asked
+
+
+def _ended(row: Any, today: dt.date) -> Any:
+    """Close a relationship on the day before, so that it still decides (P1) and is still explained."""
+    if not isinstance(row, Relationship):
+        return row
+    yesterday = today - dt.timedelta(days=1)
+    return msgspec.structs.replace(row, valid_to=min(filter(None, (row.valid_to, yesterday))))

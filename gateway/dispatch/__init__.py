@@ -1,0 +1,1 @@
+"""The flow: intake, planning, sending, settling, and the clock that never forgets."""

@@ -1,0 +1,80 @@
+"""The clock: finds by its state what is due, and wakes it, whatever became of queues and workers."""
+
+import asyncio
+import datetime as dt
+import logging
+from collections.abc import Callable
+
+from gateway.dispatch.receipts import ReceiptDesk
+from gateway.dispatch.wakeups import WakeUps
+from gateway.store.database import Database
+from gateway.store.notifications import finish, unfinished
+from gateway.store.planning import due_for_planning
+from gateway.store.sending import due_batches, expired_leases, lose_claims
+
+_log = logging.getLogger(__name__)
+
+ROUND_SECONDS = 1.0
+
+GRACE = dt.timedelta(seconds=5)
+"""How long fresh work may rely on its own wake-up."""
+
+PATIENCE = dt.timedelta(seconds=20)
+"""How long the same work is not woken again: under a backlog it may well be waiting its turn."""
+
+
+class Clock:
+    """Makes its rounds; several may run, as waking twice does no harm."""
+
+    def __init__(
+        self, database: Database, wakeups: WakeUps, receipts: ReceiptDesk, *, now: Callable[[], dt.datetime]
+    ) -> None:
+        self._database = database
+        self._wakeups = wakeups
+        self._receipts = receipts
+        self._now = now
+        self._woken: dict[tuple[str, str], dt.datetime] = {}
+
+    async def run(self) -> None:
+        """Make a round every second until cancelled; a failed round is logged and the next one made."""
+        while True:
+            try:
+                await self.round()
+            except Exception:  # noqa: BLE001  # whatever failed, the next round must come
+                _log.exception("clock_round_failed")
+            await asyncio.sleep(ROUND_SECONDS)
+
+    async def round(self) -> None:
+        """Look once at everything that may be due."""
+        now = self._now()
+        async with self._database.reading() as connection:
+            plans = await due_for_planning(connection, now=now - GRACE)
+            batches = await due_batches(connection, now=now, grace=GRACE)
+            lost = await expired_leases(connection, now=now)
+            open_ends = await unfinished(connection)
+        await self._wake("plan", [(lane, notification) for notification, lane in plans], now)
+        await self._wake("send", batches, now)
+        if lost:
+            async with self._database.writing() as connection:
+                await lose_claims(
+                    connection,
+                    lost,
+                    now=now,
+                    code="worker_lost",
+                    detail="The worker stopped before it could record the provider's answer.",
+                )
+            await self._wake("send", sorted({(row.lane, row.batch) for row in lost}), now)
+            _log.warning("claims_lost", extra={"deliveries": len(lost)})
+        await self._receipts.take_parked()
+        if open_ends:
+            async with self._database.writing() as connection:
+                for notification in open_ends:
+                    await finish(connection, notification, at=now)
+
+    async def _wake(self, kind: str, due: list[tuple[str, str]], now: dt.datetime) -> None:
+        """Wake what has not been woken lately."""
+        self._woken = {key: at for key, at in self._woken.items() if now - at < PATIENCE}
+        for lane, subject in due:
+            if (kind, subject) not in self._woken:
+                self._woken[kind, subject] = now
+                await self._wakeups.wake(kind, lane, [subject])

@@ -1,0 +1,132 @@
+"""Planning: a notification becomes decisions, messages and deliveries, chunk by chunk of contacts."""
+
+import datetime as dt
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from gateway.directory.indexing import DirectoryIndex
+from gateway.directory.model import Category
+from gateway.dispatch.chunks import Plan, Rows, rows_of
+from gateway.dispatch.requests import Lane, NotificationRequest
+from gateway.dispatch.wakeups import WakeUps
+from gateway.rules.answer import Request
+from gateway.rules.audience import evaluate
+from gateway.rules.policy import Policy
+from gateway.store.database import Database
+from gateway.store.notifications import finish
+from gateway.store.people import load_neighbourhood, load_school, next_chunk
+from gateway.store.planning import (
+    among,
+    audience_fixed,
+    audience_of,
+    claim_planning,
+    end_planning,
+    fix_audience,
+    save_chunk,
+)
+
+_log = logging.getLogger(__name__)
+
+CHUNK = 250
+"""Contacts a chunk: enough to make one statement worth it, few enough that a crash repeats little."""
+
+LEASE = dt.timedelta(seconds=30)
+
+
+class Planner:
+    """Plans the notifications it is woken for; any number of planners may run."""
+
+    def __init__(
+        self,
+        database: Database,
+        wakeups: WakeUps,
+        *,
+        owner: str,
+        now: Callable[[], dt.datetime],
+        policy: Policy,
+        chunk: int = CHUNK,
+    ) -> None:
+        self._database = database
+        self._wakeups = wakeups
+        self._owner = owner
+        self._now = now
+        self._policy = policy
+        self._chunk = chunk
+
+    async def plan(self, notification: str) -> None:
+        """Plan one notification to its end, or leave it to the planner that has it."""
+        now = self._now()
+        async with self._database.writing() as connection:
+            row = await claim_planning(connection, notification, owner=self._owner, now=now, until=now + LEASE)
+            if row is None:
+                return
+            request = msgspec.json.decode(row.request, type=NotificationRequest)
+            if not await audience_fixed(connection, notification):
+                audience = request.audience
+                await fix_audience(
+                    connection, notification, row.school, listed=audience.students, groups=audience.groups
+                )
+        cursor: str | None = row.cursor
+        while cursor is not None:
+            cursor = await self._plan_chunk(row, request, cursor)
+        async with self._database.writing() as connection:
+            if await end_planning(connection, notification, owner=self._owner, at=self._now()):
+                await finish(connection, notification, at=self._now())
+        _log.info("planned", extra={"notification": notification})
+
+    async def _plan_chunk(self, row: Any, request: NotificationRequest, cursor: str) -> str | None:
+        """Decide about the next contacts and commit them with the cursor; gives the new cursor or None at the end."""
+        now = self._now()
+        rows, last = await self._decide(row, request, cursor, now)
+        if last is None:
+            return None
+        async with self._database.writing() as connection:
+            saved = await save_chunk(
+                connection, row.id, owner=self._owner, cursor=cursor, next_cursor=last, until=now + LEASE, rows=rows
+            )
+        if not saved:
+            return None
+        due = {delivery["batch"] for delivery in rows["deliveries"] if delivery["due_at"] <= now}
+        await self._wakeups.wake("send", row.lane, sorted(due))
+        return last
+
+    async def _decide(
+        self, row: Any, request: NotificationRequest, cursor: str, now: dt.datetime
+    ) -> tuple[Rows, str | None]:
+        audience = audience_of(row.id)
+        named = request.audience.contacts or ()
+        async with self._database.reading() as connection:
+            known = await load_school(connection, row.school)
+            if known is None:
+                raise LookupError("a notification's school has left the directory")
+            school, version = known
+            contacts = await next_chunk(connection, school.id, audience, named, cursor, self._chunk)
+            if not contacts:
+                return {}, None
+            directory = await load_neighbourhood(connection, school, contacts, audience, named)
+            near = await among(connection, row.id, [student.id for student in directory.students])
+        category, people = Category(row.category), request.audience.contacts
+        asked = Request(category=category, at=now, students=tuple(near), contacts=people)
+        evaluation = evaluate(DirectoryIndex(directory), asked, contacts=contacts, policy=self._policy)
+        if evaluation.answer.error is not None:
+            raise ValueError(f"the rules refuse a planned request: {evaluation.answer.error.reason}")
+        plan = Plan(
+            notification=row.id,
+            school=school,
+            directory_version=version,
+            category=category,
+            lane=Lane(row.lane),
+            languages=languages_of(row.sources),
+            expires_at=row.expires_at,
+            policy=self._policy,
+        )
+        points = {point.id: point for point in directory.contact_points}
+        return rows_of(plan, evaluation.answer, evaluation.neutral_points, points, now), contacts[-1]
+
+
+def languages_of(sources: str) -> tuple[str, ...]:
+    """Name the languages in which a notification's content is pinned."""
+    return tuple(msgspec.json.decode(sources, type=dict[str, Any]))

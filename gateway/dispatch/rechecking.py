@@ -1,0 +1,198 @@
+"""Asks once more, before anything leaves, whether the decisions it rests on still hold (recipient rules P12, R44).
+
+The rules run again for the contacts of a batch when the directory has changed or a day has passed since planning.
+What no longer holds is withdrawn; what the same contact should get instead is started, unless something already left.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.directory.indexing import DirectoryIndex
+from gateway.directory.model import Category, ContactPoint, School
+from gateway.dispatch.chunks import (
+    Plan,
+    delivery_id,
+    delivery_row,
+    message_id,
+    message_row,
+    put_in_batches,
+    tasks_of,
+)
+from gateway.dispatch.messages import students_of
+from gateway.dispatch.outcomes import Outcome, withdrawn
+from gateway.dispatch.planner import languages_of
+from gateway.dispatch.requests import Lane, NotificationRequest
+from gateway.rules.answer import Decision, Mode, PlannedMessage, Request
+from gateway.rules.answer import Outcome as Verdict
+from gateway.rules.audience import Evaluation, evaluate
+from gateway.rules.policy import Policy
+from gateway.store.people import load_neighbourhood, load_school
+from gateway.store.planning import among, audience_of
+from gateway.store.rechecking import (
+    confirm_version,
+    correct_decisions,
+    left_or_leaving,
+    messages_of,
+    save_messages,
+    tried,
+)
+from gateway.store.sending import add_deliveries
+from gateway.store.tasks import add_tasks
+from gateway.tracking.states import News
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recheck:
+    """What became of the deliveries that were looked at again."""
+
+    withdrawn: dict[str, Outcome] = field(default_factory=dict)
+    """By delivery id."""
+    wake: tuple[tuple[str, str], ...] = ()
+    """(lane, batch) of deliveries started in their place."""
+
+
+def outdated(rows: Sequence[Any], school: School, version: int, now: dt.datetime) -> list[Any]:
+    """Pick the deliveries that were decided under another directory or on another day."""
+    zone = ZoneInfo(school.timezone)
+    today = now.astimezone(zone).date()
+    return [row for row in rows if row.directory_version != version or row.created_at.astimezone(zone).date() != today]
+
+
+async def recheck(
+    connection: AsyncConnection, notification: Any, rows: Sequence[Any], *, now: dt.datetime, policy: Policy
+) -> Recheck:
+    """Decide again for the contacts of these deliveries, all of one notification."""
+    known = await load_school(connection, notification.school)
+    if known is None:
+        raise LookupError("a notification's school has left the directory")
+    school, version = known
+    asked = msgspec.json.decode(notification.request, type=NotificationRequest).audience.contacts
+    contacts = sorted({row.contact for row in rows})
+    directory = await load_neighbourhood(connection, school, contacts, audience_of(notification.id), asked or ())
+    near = await among(connection, notification.id, [student.id for student in directory.students])
+    category = Category(notification.category)
+    evaluation = evaluate(
+        DirectoryIndex(directory),
+        Request(category=category, at=now, students=tuple(near), contacts=asked),
+        contacts=contacts,
+        policy=policy,
+    )
+    plan = Plan(
+        notification=notification.id,
+        school=school,
+        directory_version=version,
+        category=category,
+        lane=Lane(notification.lane),
+        languages=languages_of(notification.sources),
+        expires_at=notification.expires_at,
+        policy=policy,
+    )
+    points = {point.id: point for point in directory.contact_points}
+    return await _Comparison(connection, plan, evaluation, points, now).settle(rows)
+
+
+class _Comparison:
+    """Compares the plan on record with what the rules say now, and corrects it."""
+
+    def __init__(
+        self,
+        connection: AsyncConnection,
+        plan: Plan,
+        evaluation: Evaluation,
+        points: dict[str, ContactPoint],
+        now: dt.datetime,
+    ) -> None:
+        self._connection = connection
+        self._plan = plan
+        self._decisions = evaluation.answer.decisions
+        self._neutral = evaluation.neutral_points
+        self._points = points
+        self._now = now
+        self._current = {message_id(plan.notification, message): message for message in evaluation.answer.messages}
+
+    async def settle(self, rows: Sequence[Any]) -> Recheck:
+        """Withdraw what no longer holds, correct the decisions, start what should go instead."""
+        invalid = [row for row in rows if not self._holds(row)]
+        valid = [row.id for row in rows if self._holds(row)]
+        await confirm_version(self._connection, valid, self._plan.directory_version)
+        if not invalid:
+            return Recheck()
+        on_record = await messages_of(self._connection, self._plan.notification, {row.contact for row in invalid})
+        changed = await correct_decisions(
+            self._connection,
+            self._plan.notification,
+            self._plan.school.id,
+            self._decisions,
+            {(student, message.contact): key for key, message in self._current.items() for student in message.students},
+            at=self._now,
+        )
+        await add_tasks(self._connection, list(tasks_of(self._plan, changed, self._now)))
+        wake = await self._start_instead(invalid, on_record)
+        return Recheck(
+            withdrawn={row.id: self._reason(students_of(on_record[row.message]), row.contact) for row in invalid},
+            wake=wake,
+        )
+
+    def _holds(self, row: Any) -> bool:
+        message = self._current.get(row.message)
+        return message is not None and any(route.point == row.point for route in message.deliveries)
+
+    async def _start_instead(self, invalid: Sequence[Any], on_record: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+        left = await left_or_leaving(self._connection, list(on_record), [row.id for row in invalid])
+        instead = {
+            key: message
+            for row in invalid
+            if row.message not in left
+            for key, message in self._replacements(row, on_record)
+        }
+        if not instead:
+            return ()
+        await save_messages(
+            self._connection, [message_row(self._plan, message, self._neutral) for message in instead.values()]
+        )
+        known = await tried(self._connection, list(instead))
+        rows = [row for message in instead.values() for row in self._untried(message, known)]
+        put_in_batches(self._plan.notification, rows)
+        await add_deliveries(self._connection, rows)
+        return tuple(sorted({(row["lane"], row["batch"]) for row in rows}))
+
+    def _replacements(self, row: Any, on_record: dict[str, Any]) -> Iterator[tuple[str, PlannedMessage]]:
+        """Find the same message by other routes, or the messages that its students have come apart into."""
+        if row.message in self._current:
+            yield row.message, self._current[row.message]
+            return
+        students = set(students_of(on_record[row.message]))
+        for key, message in self._current.items():
+            if message.contact == row.contact and key not in on_record and students.intersection(message.students):
+                yield key, message
+
+    def _untried(self, message: PlannedMessage, known: set[str]) -> list[dict[str, Any]]:
+        routes = [
+            (position, route)
+            for position, route in enumerate(message.deliveries)
+            if delivery_id(self._plan.notification, route.point, message.students) not in known
+        ]
+        if message.mode is Mode.FALLBACK:
+            routes = routes[:1]
+        return [
+            # Each goes on its own: what could have carried it may have left already.
+            delivery_row(self._plan, message, position, route, self._neutral, self._points, self._now)
+            | {"merged_into": None}
+            for position, route in routes
+        ]
+
+    def _reason(self, students: Sequence[str], contact: str) -> Outcome:
+        for decision in self._decisions:
+            if decision.contact == contact and decision.student in students and decision.outcome is not Verdict.SEND:
+                return withdrawn(News.SUPPRESSED, decision.rule, _sentence(decision))
+        return withdrawn(News.SUPPRESSED, "R44", "The contact's routes or the message's students have changed.")
+
+
+def _sentence(decision: Decision) -> str:
+    return f"{decision.rule}: {decision.reason}"

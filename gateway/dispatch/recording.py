@@ -1,0 +1,178 @@
+"""Recording outcomes: attempts, states, what follows from them, and whether the notification is finished."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from channels.base import Handover, Recovery
+from gateway.dispatch.outcomes import Outcome
+from gateway.dispatch.settling import learn_of_addresses, start_next_routes
+from gateway.store.identity import derived_id
+from gateway.store.notifications import finish
+from gateway.store.sending import (
+    add_events,
+    forget_attempts,
+    part_from_carrier,
+    record_attempts,
+    record_states,
+    set_states,
+)
+from gateway.store.tasks import add_tasks
+from gateway.tracking.states import News, State, Step, settle
+
+Result = tuple[Any, Outcome]
+"""A row of the deliveries table as it was claimed, and what became of it."""
+
+Wake = list[tuple[str, str]]
+"""(lane, batch) to wake once the transaction is committed."""
+
+
+class Recorder:
+    """Writes what happened, in the caller's transaction."""
+
+    async def record(self, connection: AsyncConnection, results: Sequence[Result], *, now: dt.datetime) -> Wake:
+        """Record the outcomes of claimed deliveries and start what follows from them."""
+        if not results:
+            return []
+        await record_attempts(
+            connection, [_attempt(row, outcome, now) for row, outcome in results if outcome.handed_over]
+        )
+        kept_back = [(row, outcome) for row, outcome in results if not outcome.handed_over]
+        await forget_attempts(connection, [row for row, _ in kept_back])
+        await add_events(connection, [_event(row, outcome, now) for row, outcome in kept_back])
+        await record_states(connection, [_state(row, outcome, now) for row, outcome in results])
+        wake = await self._follow(connection, results, now)
+        for notification in sorted({row.notification for row, _ in results}):
+            await finish(connection, notification, at=now)
+        return wake
+
+    async def _follow(self, connection: AsyncConnection, results: Sequence[Result], now: dt.datetime) -> Wake:
+        learnt = [(row, outcome.mark, outcome.code or "") for row, outcome in results if outcome.mark is not None]
+        if learnt:
+            await learn_of_addresses(connection, learnt, now=now)
+        withdrawn = [row.id for row, outcome in results if outcome.change.state is State.SUPPRESSED]
+        if withdrawn:
+            await part_from_carrier(connection, withdrawn, now=now)
+        failed = [row for row, outcome in results if outcome.change.step is Step.NEXT_ROUTE]
+        return await start_next_routes(connection, failed, now=now) if failed else []
+
+    async def withdraw_merged(
+        self, connection: AsyncConnection, outcomes: Mapping[str, Outcome], rows: Sequence[Any], *, now: dt.datetime
+    ) -> None:
+        """Withdraw deliveries that travel inside others, which go on without them."""
+        await set_states(
+            connection,
+            [
+                {
+                    "id": row.id,
+                    "was": row.state,
+                    "state": State.SUPPRESSED.value,
+                    "code": outcomes[row.id].code,
+                    "detail": outcomes[row.id].detail,
+                    "due_at": None,
+                    "changed_at": now,
+                }
+                for row in rows
+                if row.id in outcomes
+            ],
+        )
+
+    async def record_findings(
+        self,
+        connection: AsyncConnection,
+        findings: Sequence[tuple[Any, Handover | None]],
+        recovery: Recovery,
+        *,
+        now: dt.datetime,
+    ) -> None:
+        """Record what was found out about unanswered attempts (`unknown` rows)."""
+        states, tasks = [], []
+        for row, handover in findings:
+            if recovery is Recovery.PERSON:
+                tasks.append(_question(row, now))
+                states.append(_moved(row, State.UNKNOWN, now, due_at=None))
+                continue
+            news = News.ACCEPTED if handover is not None else News.NOT_FOUND
+            change = settle(State.UNKNOWN, news)
+            due = now if change.step is Step.RETRY else None
+            states.append(_moved(row, change.state, now, due_at=due))
+        await set_states(connection, states)
+        await add_tasks(connection, tasks)
+        await add_events(
+            connection,
+            [
+                {"delivery": state["id"], "at": now, "state": state["state"], "news": "found_out", "detail": None}
+                for state in states
+            ],
+        )
+        for notification in sorted({row.notification for row, _ in findings}):
+            await finish(connection, notification, at=now)
+
+
+def _attempt(row: Any, outcome: Outcome, now: dt.datetime) -> dict[str, Any]:
+    return {
+        "delivery": row.id,
+        "number": row.attempts,
+        "answered_at": now,
+        "outcome": outcome.news.value,
+        "provider": outcome.provider,
+        "provider_id": outcome.provider_id,
+        "code": outcome.code,
+        "detail": outcome.detail,
+    }
+
+
+def _state(row: Any, outcome: Outcome, now: dt.datetime) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "owner": row.owner,
+        "state": outcome.change.state.value,
+        "code": outcome.code,
+        "detail": outcome.detail,
+        "due_at": outcome.due_at,
+        "provider": outcome.provider or row.provider,
+        "provider_id": outcome.provider_id or row.provider_id,
+        "attempts": row.attempts if outcome.handed_over else row.attempts - 1,
+        "changed_at": now,
+    }
+
+
+def _event(row: Any, outcome: Outcome, now: dt.datetime) -> dict[str, Any]:
+    return {
+        "delivery": row.id,
+        "at": now,
+        "state": outcome.change.state.value,
+        "news": outcome.news.value,
+        "detail": outcome.detail,
+    }
+
+
+def _moved(row: Any, state: State, now: dt.datetime, *, due_at: dt.datetime | None) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "was": row.state,
+        "state": state.value,
+        "code": row.code,
+        "detail": row.detail,
+        "due_at": due_at,
+        "changed_at": now,
+    }
+
+
+def _question(row: Any, now: dt.datetime) -> dict[str, Any]:
+    return {
+        "id": derived_id(row.notification, "task", "unknown", row.id),
+        "school": row.school,
+        "kind": "settle_unknown",
+        "notification": row.notification,
+        "student": None,
+        "contact": row.contact,
+        "delivery": row.id,
+        "owner": "office",
+        "detail": "Nobody knows whether this left: ask the provider, then say so here.",
+        "created_at": now,
+        "due_at": now + dt.timedelta(days=1),
+        "done_at": None,
+    }

@@ -1,0 +1,323 @@
+"""Rendering: from a claimed delivery to the envelope that its provider takes.
+
+What all readers of one language, look and neutrality share is prepared once and kept; per reader only names,
+links and own values are filled in.
+"""
+
+import datetime as dt
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from babel import Locale
+from babel.dates import format_date
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from channels.base import Call, Envelope, Mail, Payload, Sheet, Text
+from channels.email_mime import PreparedMail, UnsafeHeaderError, Values
+from channels.letter_address import check_address
+from channels.sms_segments import count
+from gateway.content.catalogues import Catalogues
+from gateway.content.languages import LAST_RESORT, direction, locale_of
+from gateway.content.phrases import Phrases
+from gateway.content.policy import Look
+from gateway.content.policy import Policy as ContentPolicy
+from gateway.content.prepared import Prepared, prepare
+from gateway.content.reader import Personal, SchoolFacts
+from gateway.content.template import Source, parse
+from gateway.content.values import combine, joined_names, shared
+from gateway.directory.addresses import address_key, country_of
+from gateway.directory.model import Category, ChannelName, Contact, ContactPoint, PostalAddress, School, Student
+from gateway.dispatch.messages import formats_of, students_of
+from gateway.dispatch.requests import Lane, NotificationRequest
+from gateway.rules.categories import CATEGORIES, LIFE_SAFETY
+from gateway.store.people import load_school
+from gateway.store.rendering import load_people
+from gateway.store.sending import load_messages, load_notifications, merged_with
+
+_KEPT = 500
+"""Prepared texts kept in memory: one a notification in work, language and look."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RenderingError:
+    """Why a delivery cannot be made into an envelope; its next contact point is tried."""
+
+    code: str
+    explanation: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Document:
+    """The whole text of a message, for its reader's secure page."""
+
+    title: str
+    language: str
+    """Of title and text; the page around them speaks the reader's."""
+    html: str
+    """Safe to put into a page of ours."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sending:
+    """How the installation presents itself."""
+
+    mail_from: str
+    """The address in `From` and the return path."""
+    public_url: str
+    sign: Callable[[str], str]
+    """Signs a delivery's id for its document link."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Shared:
+    """What all deliveries of one notification and look have in common."""
+
+    prepared: Prepared
+    mail: PreparedMail
+    request: NotificationRequest
+
+
+class Renderer:
+    """Makes envelopes for batches of deliveries."""
+
+    def __init__(
+        self, catalogues: Catalogues, sending: Sending, *, now: Callable[[], dt.datetime], real_postcodes: bool = True
+    ) -> None:
+        self._catalogues = catalogues
+        self._sending = sending
+        self._now = now
+        self._real_postcodes = real_postcodes
+        self._kept: OrderedDict[tuple[Any, ...], _Shared] = OrderedDict()
+
+    async def render(self, connection: AsyncConnection, rows: Sequence[Any]) -> dict[str, Envelope | RenderingError]:
+        """Render deliveries by id; loads what they need in a handful of queries."""
+        if not rows:
+            return {}
+        school, notifications, readers = await self.load(connection, rows)
+        return {
+            reader.row.id: self._envelope(school, notifications[reader.row.notification], reader) for reader in readers
+        }
+
+    async def load(
+        self, connection: AsyncConnection, rows: Sequence[Any]
+    ) -> tuple[School, dict[str, Any], list["Reader"]]:
+        """Load what deliveries of one school are about: the school, the notifications by id, the readers."""
+        known = await load_school(connection, rows[0].school)
+        if known is None:
+            raise LookupError("a delivery's school has left the directory")
+        school = known[0]
+        notifications = await load_notifications(connection, list({row.notification for row in rows}))
+        followers = await merged_with(connection, [row.id for row in rows])
+        messages = await load_messages(connection, list({row.message for row in (*rows, *followers)}))
+        people = await load_people(
+            connection,
+            school,
+            contacts={row.contact for row in (*rows, *followers)},
+            students={student for message in messages.values() for student in students_of(message)},
+            points={row.point for row in rows},
+        )
+        companions: dict[str, list[str]] = {}
+        for follower in followers:
+            companions.setdefault(follower.merged_into, []).append(follower.contact)
+        readers = [
+            Reader(
+                row=row,
+                message=messages[row.message],
+                contact=people.contacts[row.contact],
+                companions=tuple(people.contacts[contact] for contact in sorted(companions.get(row.id, ()))),
+                students=tuple(people.students[student] for student in students_of(messages[row.message])),
+                point=people.points.get(row.point),
+            )
+            for row in rows
+        ]
+        return school, notifications, readers
+
+    def _envelope(self, school: School, notification: Any, reader: "Reader") -> Envelope | RenderingError:
+        if reader.point is None:
+            return RenderingError(code="point_gone", explanation="The contact point has left the directory.")
+        common = self._common(school, notification, reader)
+        try:
+            payload = self._payload(school, notification, common, reader, reader.point)
+        except UnsafeHeaderError:
+            return RenderingError(
+                code="unsafe_header", explanation="The address or a name holds signs that a mail must not carry."
+            )
+        if isinstance(payload, RenderingError):
+            return payload
+        return Envelope(
+            delivery=reader.row.id,
+            payload=payload,
+            expires_at=reader.row.expires_at,
+            urgent=reader.row.lane == Lane.EMERGENCY,
+        )
+
+    def document(self, school: School, notification: Any, reader: "Reader") -> Document:
+        """Write the whole text for the reader's secure page."""
+        common = self._common(school, notification, reader)
+        prepared, personal = common.prepared, self._personal(common, reader, school)
+        subject, _ = prepared.fill_letter(personal)
+        return Document(title=subject, language=prepared.text_language, html=prepared.fill_page(personal))
+
+    def phrases(self, language: str, school_language: str = LAST_RESORT) -> Phrases:
+        """Give the fixed sentences in the language nearest to the one wanted."""
+        return self._catalogues.phrases(language, school_language)
+
+    def _common(self, school: School, notification: Any, reader: "Reader") -> _Shared:
+        look = Look.of(formats_of(reader.message))
+        wanted = reader.message.language
+        key = (notification.id, reader.row.language, wanted, look, reader.row.neutral)
+        kept = self._kept.get(key)
+        if kept is None:
+            kept = self._kept[key] = self._prepare(school, notification, reader, look)
+            while len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+        else:
+            self._kept.move_to_end(key)
+        return kept
+
+    def _prepare(self, school: School, notification: Any, reader: "Reader", look: Look) -> _Shared:
+        request = msgspec.json.decode(notification.request, type=NotificationRequest)
+        sources = msgspec.json.decode(notification.sources, type=dict[str, Source])
+        category = Category(notification.category)
+        row = CATEGORIES[category]
+        prepared = prepare(
+            parse(sources[reader.row.language]),
+            policy=ContentPolicy(
+                sensitivity=row.sensitivity,
+                in_full=category in LIFE_SAFETY or category is Category.ATTENDANCE,
+                unsubscribe=row.unsubscribe,
+            ),
+            reader_language=reader.message.language,
+            catalogues=self._catalogues,
+            school=SchoolFacts(
+                name=school.name,
+                zone=school.timezone,
+                territory=country_of(school.jurisdiction),
+                language=school.language,
+            ),
+            values=shared(request.values, request.student_values),
+            look=look,
+            neutral=reader.row.neutral,
+        )
+        mail = PreparedMail.prepare(
+            sender=(school.name, self._sending.mail_from),
+            language=prepared.email_language,
+            subject=prepared.subject,
+            plain=prepared.plain,
+            html=prepared.html,
+        )
+        return _Shared(prepared=prepared, mail=mail, request=request)
+
+    def _payload(
+        self, school: School, notification: Any, common: _Shared, reader: "Reader", point: ContactPoint
+    ) -> Payload | RenderingError:
+        personal = self._personal(common, reader, school)
+        match point.channel:
+            case ChannelName.EMAIL:
+                return self._mail(notification, common, reader, point, personal)
+            case ChannelName.SMS:
+                body = common.prepared.fill_text(personal)
+                number = address_key(point.channel, point.address, country_of(school.jurisdiction))
+                language = common.prepared.text_language
+                return Text(recipient=number, body=body, segments=count(body).segments, language=language)
+            case ChannelName.VOICE:
+                number = address_key(point.channel, point.address, country_of(school.jurisdiction))
+                speech = common.prepared.fill_speech(personal)
+                return Call(recipient=number, speech=speech, language=common.prepared.speech_language)
+            case ChannelName.LETTER:
+                return self._sheet(school, common, reader, point, personal)
+
+    def _mail(
+        self, notification: Any, common: _Shared, reader: "Reader", point: ContactPoint, personal: Personal
+    ) -> Mail:
+        address = str(point.address).strip()
+        host = self._sending.mail_from.rpartition("@")[2]
+        message_id = f"<{reader.row.id}@{host}>"
+        words = common.prepared.fill_email(personal)
+        unsubscribe = CATEGORIES[Category(notification.category)].unsubscribe
+        content = common.mail.build(
+            to_name=words.to_name,
+            to_address=address,
+            message_id=message_id,
+            date=self._now(),
+            values=Values(words.subject, words.plain, words.html),
+            list_unsubscribe=personal.unsubscribe_link if unsubscribe else None,
+        )
+        return Mail(sender=self._sending.mail_from, recipient=address, message_id=message_id, content=content)
+
+    def _sheet(
+        self, school: School, common: _Shared, reader: "Reader", point: ContactPoint, personal: Personal
+    ) -> Sheet | RenderingError:
+        if not isinstance(point.address, PostalAddress):
+            return RenderingError(code="not_a_postal_address", explanation="A letter needs a postal address.")
+        address = _window(reader, point.address)
+        problems = check_address(address, point.address.country, real_postcodes=self._real_postcodes)
+        if problems:
+            return RenderingError(code=problems[0], explanation="The postal address cannot be printed and posted.")
+        prepared = common.prepared
+        subject, blocks = prepared.fill_letter(personal)
+        zone_today = self._now()
+        locale = locale_of(prepared.text_language, country_of(school.jurisdiction))
+        return Sheet(
+            address=address,
+            sender=(school.name,),
+            date=format_date(zone_today, "long", locale=locale),
+            subject=subject,
+            blocks=blocks,
+            language=prepared.text_language,
+            right_to_left=direction(prepared.text_language) == "rtl",
+            size=prepared.look.letter_points,
+            sealed=point.confidential or CATEGORIES[Category(common.request.category)].sensitivity == 2,
+        )
+
+    def _personal(self, common: _Shared, reader: "Reader", school: School) -> Personal:
+        prepared, row = common.prepared, reader.row
+        locale = locale_of(prepared.text_language, country_of(school.jurisdiction))
+        base = self._sending.public_url
+        token = f"{row.id}.{self._sending.sign(row.id)}"
+        pupils = [(student.id, student.given_name or student.family_name) for student in reader.students]
+        return Personal(
+            contact_name=joined_names([_name(contact) for contact in (reader.contact, *reader.companions)], locale),
+            student_names=tuple(name for _, name in pupils),
+            link=f"{base}/d/{token}",
+            unsubscribe_link=f"{base}/u/{token}",
+            values=combine(pupils, common.request.values, common.request.student_values),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reader:
+    """One delivery with the people it is for and about."""
+
+    row: Any
+    message: Any
+    contact: Contact
+    companions: tuple[Contact, ...]
+    """Who reads along in one joint household (R25)."""
+    students: tuple[Student, ...]
+    point: ContactPoint | None
+
+
+def _name(contact: Contact) -> str:
+    """Address a person the way schools do: title and family name, else the whole name."""
+    if contact.title and contact.family_name:
+        return f"{contact.title} {contact.family_name}"
+    return " ".join(part for part in (contact.given_name, contact.family_name) if part) or contact.title
+
+
+def _window(reader: Reader, address: PostalAddress) -> tuple[str, ...]:
+    """Write what shows in the envelope's window: who, where, and abroad the country's English name."""
+    names = " & ".join(_full_name(contact) for contact in (reader.contact, *reader.companions))
+    lines = [names, *address.lines]
+    if address.postcode:
+        lines.append(address.postcode)
+    if address.country.upper() not in {"GB", "UK", ""}:
+        lines.append(Locale("en").territories.get(address.country.upper(), address.country))
+    return tuple(line for line in lines if line.strip())
+
+
+def _full_name(contact: Contact) -> str:
+    return " ".join(part for part in (contact.title, contact.given_name, contact.family_name) if part)

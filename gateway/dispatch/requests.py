@@ -1,0 +1,93 @@
+"""What a source system posts: the shapes of `POST /v1/notifications`, strict and documented."""
+
+import datetime as dt
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+
+from gateway.content.values import Scalar
+from gateway.directory.model import Category, Identifier
+
+
+class Purpose(StrEnum):
+    """Why the school writes (requirement Q06)."""
+
+    INFORMATION = "information"
+    ACTION = "action"
+    SAFETY = "safety"
+    ATTENDANCE = "attendance"
+    PROGRESS = "progress"
+    CONSENT = "consent"
+    PAYMENT = "payment"
+    FEEDBACK = "feedback"
+    CELEBRATION = "celebration"
+
+
+Identifiers = Annotated[tuple[Identifier, ...], msgspec.Meta(min_length=1, max_length=20_000)]
+
+
+class Audience(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """About whom: exactly one of students, groups and everyone; contacts for the person categories."""
+
+    students: Identifiers | None = None
+    groups: Identifiers | None = None
+    everyone: bool = False
+    contacts: Identifiers | None = None
+
+
+class FreeContent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A text written for this notification, in one language; the body is Markdown with placeholders."""
+
+    language: Annotated[str, msgspec.Meta(min_length=2, max_length=35)]
+    subject: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    body: Annotated[str, msgspec.Meta(min_length=1, max_length=50_000)]
+
+
+Values = dict[str, Scalar | tuple[str, ...]]
+
+
+class NotificationRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One thing the school wants said to an audience: by a template with values, or by free content."""
+
+    category: Category
+    purpose: Purpose
+    audience: Audience
+    template: Identifier | None = None
+    values: Values = {}
+    student_values: dict[str, Values] = {}
+    content: FreeContent | None = None
+    send_at: dt.datetime | None = None
+    expires_at: dt.datetime | None = None
+    respond_by: dt.datetime | None = None
+    reference: Annotated[str, msgspec.Meta(max_length=1000)] | None = None
+
+
+class Lane(StrEnum):
+    """Which queue, workers and budget a notification uses."""
+
+    EMERGENCY = "emergency"
+    STANDARD = "standard"
+    BULK = "bulk"
+
+
+class NotificationStatus(StrEnum):
+    """How far a notification has come."""
+
+    ACCEPTED = "accepted"
+    PLANNING = "planning"
+    HELD = "held"
+    SENDING = "sending"
+    FINISHED = "finished"
+    CANCELLED = "cancelled"
+
+
+_EMERGENCY = frozenset({Category.EMERGENCY, Category.CHILD_SAFETY})
+_BULK = frozenset({Category.ROUTINE, Category.NEWSLETTER, Category.CELEBRATION, Category.FUNDRAISING})
+
+
+def lane_of(category: Category) -> Lane:
+    """Give life-safety its own lane, and keep what can wait behind what concerns one child."""
+    if category in _EMERGENCY:
+        return Lane.EMERGENCY
+    return Lane.BULK if category in _BULK else Lane.STANDARD

@@ -1,0 +1,33 @@
+"""When a refused hand-over is tried again: pure, per lane, with jitter."""
+
+import datetime as dt
+from collections.abc import Mapping
+
+from gateway.dispatch.requests import Lane
+
+_SECONDS: Mapping[Lane, tuple[float, ...]] = {
+    Lane.EMERGENCY: (2, 5, 10, 20, 40, 60, 120, 300, 600),
+    Lane.STANDARD: (15, 60, 300, 900, 3_600, 7_200, 14_400),
+    Lane.BULK: (60, 300, 1_800, 7_200, 21_600, 43_200),
+}
+"""Delays after the first, second … refusal. An alert is stale after minutes, a newsletter after days."""
+
+_JITTER = 0.2
+
+RECOVERY_DELAY = dt.timedelta(seconds=20)
+"""How long an unanswered attempt rests before its provider is asked: late answers arrive meanwhile."""
+
+
+def next_attempt(
+    lane: Lane, refusals: int, *, now: dt.datetime, chance: float, asked: float | None = None
+) -> dt.datetime | None:
+    """Give the instant of the next attempt, or None when the retries are used up.
+
+    `refusals` counts from 1; `chance` is a random number from 0 to 1 that spreads a crowd of retries;
+    `asked` are the seconds the provider wants us to wait, which are always granted.
+    """
+    schedule = _SECONDS[lane]
+    if refusals > len(schedule):
+        return None
+    delay = schedule[refusals - 1] * (1 - _JITTER / 2 + _JITTER * chance)
+    return now + dt.timedelta(seconds=max(delay, asked or 0.0))

@@ -1,0 +1,27 @@
+"""Leases of processes that are known to be gone."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.store.columns import LONG_AGO
+from gateway.store.tables import deliveries, notifications
+
+
+async def claim_owners(connection: AsyncConnection) -> set[str]:
+    """Name everyone who holds a claim on a delivery or the planning of a notification."""
+    senders = select(deliveries.c.owner).where(deliveries.c.state == "sending", deliveries.c.owner.is_not(None))
+    planners = select(notifications.c.owner).where(notifications.c.owner.is_not(None))
+    rows = [*await connection.execute(senders.distinct()), *await connection.execute(planners.distinct())]
+    return {row.owner for row in rows}
+
+
+async def end_leases(connection: AsyncConnection, owners: Sequence[str]) -> None:
+    """Let what these owners hold be swept at the clock's next round."""
+    for table in (deliveries, notifications):
+        await connection.execute(
+            update(table)
+            .where(table.c.owner.in_(owners), table.c.lease_until.is_not(None))
+            .values(lease_until=LONG_AGO)
+        )

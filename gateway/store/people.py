@@ -1,0 +1,267 @@
+"""Reading the directory back: a whole school, or the neighbourhood that decides about some contacts."""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+from sqlalchemy import ColumnElement, Select, and_, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.directory.addresses import address_key, country_of
+from gateway.directory.model import (
+    Category,
+    Contact,
+    ContactPoint,
+    Directory,
+    Entity,
+    Household,
+    PlacementPlan,
+    PointState,
+    Relationship,
+    Restriction,
+    School,
+    Student,
+)
+from gateway.store.tables import (
+    contact_points,
+    contacts,
+    household_members,
+    households,
+    placement_plans,
+    point_marks,
+    relationships,
+    restrictions,
+    schools,
+    students,
+    wishes,
+)
+
+_T = TypeVar("_T", bound=Entity)
+
+_SEVERITY = list(PointState)
+"""From harmless to unusable, as the enumeration lists them."""
+
+
+async def load_school(connection: AsyncConnection, school: str) -> tuple[School, int] | None:
+    """Give the school and the version of its directory, or None when there is no such school."""
+    row = (
+        await connection.execute(select(schools.c.document, schools.c.version).where(schools.c.id == school))
+    ).one_or_none()
+    return (msgspec.json.decode(row.document, type=School), row.version) if row else None
+
+
+async def only_school(connection: AsyncConnection) -> str | None:
+    """Name the installation's only school: the one the first directory named."""
+    return (await connection.execute(select(schools.c.id).order_by(schools.c.changed_at).limit(1))).scalar_one_or_none()
+
+
+async def load_directory(connection: AsyncConnection, school: School) -> Directory:
+    """Load everything of one school."""
+    return await _load(connection, school, None, None)
+
+
+async def load_neighbourhood(
+    connection: AsyncConnection,
+    school: School,
+    chunk: Collection[str],
+    audience: Select[tuple[str]] | Collection[str],
+    named: Collection[str] = (),
+) -> Directory:
+    """Load all that the rules may look at when they decide about the contacts of one chunk.
+
+    That is: their students of the audience, everyone related to these, whoever shares an address with any of
+    them, and for those who share one with the chunk their own students too, as merging compares whole messages.
+    """
+    own = {*chunk, *named}
+    first = await _students_of(connection, school.id, own, audience)
+    related = await _contacts_of(connection, school.id, first)
+    partners = related & await _sharers(connection, school.id, own)
+    near = first | await _students_of(connection, school.id, partners, audience)
+    people = own | await _contacts_of(connection, school.id, near)
+    people |= await _sharers(connection, school.id, people)
+    return await _load(connection, school, near, people)
+
+
+async def _students_of(
+    connection: AsyncConnection, school: str, people: set[str], audience: Select[tuple[str]] | Collection[str]
+) -> set[str]:
+    table = relationships.c
+    query = select(table.student).where(table.school == school, table.contact.in_(people), table.student.in_(audience))
+    return set((await connection.execute(query)).scalars())
+
+
+async def _contacts_of(connection: AsyncConnection, school: str, pupils: set[str]) -> set[str]:
+    table = relationships.c
+    query = select(table.contact).where(table.school == school, table.student.in_(pupils))
+    return set((await connection.execute(query)).scalars())
+
+
+async def _sharers(connection: AsyncConnection, school: str, people: set[str]) -> set[str]:
+    """Name everyone with a contact point at an address of one of these people."""
+    mine, theirs = contact_points.alias().c, contact_points.alias().c
+    query = select(theirs.contact).where(
+        mine.school == school,
+        mine.contact.in_(people),
+        mine.ended_at.is_(None),
+        theirs.school == school,
+        theirs.address_key == mine.address_key,
+        theirs.ended_at.is_(None),
+    )
+    return set((await connection.execute(query)).scalars())
+
+
+async def _load(
+    connection: AsyncConnection, school: School, near: set[str] | None, people: set[str] | None
+) -> Directory:
+    """Load rows about these students and contacts; None stands for all."""
+
+    async def rows(query: Select[tuple[str]], kind: type[_T]) -> tuple[_T, ...]:
+        return _decode((await connection.execute(query)).scalars(), kind)
+
+    links = await rows(
+        select(relationships.c.document)
+        .where(relationships.c.school == school.id, _either(relationships.c, near, people, selves=True))
+        .order_by(relationships.c.student, relationships.c.contact, relationships.c.started),
+        Relationship,
+    )
+    wanted = None if near is None else near | {link.student for link in links if link.relation == "self"}
+    return Directory(
+        school=school,
+        students=await rows(
+            select(students.c.document).where(students.c.school == school.id, _within(students.c.id, wanted)), Student
+        ),
+        contacts=await _load_contacts(connection, school.id, people),
+        contact_points=await load_points(connection, school, _within(contact_points.c.contact, people)),
+        households=await _load_households(connection, school.id, people),
+        relationships=links,
+        restrictions=await rows(
+            select(restrictions.c.document).where(
+                restrictions.c.school == school.id, _either(restrictions.c, near, people)
+            ),
+            Restriction,
+        ),
+        placement_plans=await rows(
+            select(placement_plans.c.document).where(
+                placement_plans.c.school == school.id,
+                placement_plans.c.ended_at.is_(None),
+                _within(placement_plans.c.student, near),
+            ),
+            PlacementPlan,
+        ),
+    )
+
+
+async def load_points(
+    connection: AsyncConnection, school: School, condition: ColumnElement[bool]
+) -> tuple[ContactPoint, ...]:
+    """Load contact points in the state that the directory or the providers' news gives them, whichever is worse."""
+    query = (
+        select(contact_points.c.document, point_marks.c.state)
+        .outerjoin(
+            point_marks,
+            and_(
+                point_marks.c.school == contact_points.c.school,
+                point_marks.c.channel == contact_points.c.channel,
+                point_marks.c.address_key == contact_points.c.address_key,
+            ),
+        )
+        .where(contact_points.c.school == school.id, contact_points.c.ended_at.is_(None), condition)
+    )
+    return tuple(_marked(row) for row in await connection.execute(query))
+
+
+def _marked(row: Any) -> ContactPoint:
+    point = msgspec.json.decode(row.document, type=ContactPoint)
+    if row.state is None:
+        return point
+    worse = max(point.state, PointState(row.state), key=_SEVERITY.index)
+    return point if worse is point.state else msgspec.structs.replace(point, state=worse)
+
+
+async def _load_contacts(connection: AsyncConnection, school: str, people: set[str] | None) -> tuple[Contact, ...]:
+    """Load contacts with what they told us themselves laid over what the directory says of their wishes (R21)."""
+    query = select(contacts.c.document).where(contacts.c.school == school, _within(contacts.c.id, people))
+    found = _decode((await connection.execute(query)).scalars(), Contact)
+    refused = select(wishes.c.contact, wishes.c.category).where(
+        wishes.c.school == school, _within(wishes.c.contact, people), wishes.c.opted_out
+    )
+    unwanted: dict[str, set[Category]] = {}
+    for row in await connection.execute(refused):
+        unwanted.setdefault(row.contact, set()).add(Category(row.category))
+    return tuple(_without(contact, unwanted[contact.id]) if contact.id in unwanted else contact for contact in found)
+
+
+def _without(contact: Contact, unwanted: set[Category]) -> Contact:
+    """Opt a contact out; an earlier consent to the same category is taken back."""
+    given = contact.preferences
+    preferences = msgspec.structs.replace(
+        given,
+        opted_out=tuple(sorted({*given.opted_out, *unwanted})),
+        opted_in=tuple(category for category in given.opted_in if category not in unwanted),
+    )
+    return msgspec.structs.replace(contact, preferences=preferences)
+
+
+async def _load_households(connection: AsyncConnection, school: str, people: set[str] | None) -> tuple[Household, ...]:
+    of_people = select(household_members.c.household).where(
+        household_members.c.school == school, _within(household_members.c.contact, people)
+    )
+    query = select(households.c.document).where(
+        households.c.school == school, households.c.ended_at.is_(None), households.c.id.in_(of_people)
+    )
+    return _decode((await connection.execute(query)).scalars(), Household)
+
+
+def _within(column: ColumnElement[str], ids: set[str] | None) -> ColumnElement[bool]:
+    return column.is_not(None) if ids is None else column.in_(ids)
+
+
+def _either(table: Any, near: set[str] | None, people: set[str] | None, *, selves: bool = False) -> ColumnElement[bool]:
+    """Match rows about one of the students, or about one of the people (only their own `self` rows, if so asked)."""
+    student: ColumnElement[str] = table.student
+    contact: ColumnElement[str] = table.contact
+    if near is None or people is None:
+        return student.is_not(None)
+    about_people: ColumnElement[bool] = contact.in_(people)
+    if selves:
+        about_people = and_(about_people, relationships.c.is_self)
+    return or_(student.in_(near), about_people)
+
+
+def _decode(documents: Iterable[Any], kind: type[_T]) -> tuple[_T, ...]:
+    decoder = msgspec.json.Decoder(kind)
+    return tuple(decoder.decode(document) for document in documents)
+
+
+def key_of(school: School, point: ContactPoint) -> str:
+    """Give the point's normalised address, by which people who share it are found."""
+    return address_key(point.channel, point.address, country_of(school.jurisdiction))
+
+
+async def next_chunk(
+    connection: AsyncConnection, school: str, audience: Select[tuple[str]], named: Sequence[str], after: str, size: int
+) -> list[str]:
+    """Name the next contacts, in order of id, who are related to the audience or named in the request."""
+    table = relationships.c
+    query = (
+        select(table.contact)
+        .where(table.school == school, table.student.in_(audience), table.contact > after)
+        .distinct()
+        .order_by(table.contact)
+        .limit(size)
+    )
+    related = list((await connection.execute(query)).scalars())
+    extra = [contact for contact in named if contact > after]
+    return sorted({*related, *extra})[:size]
+
+
+async def knows_contact(connection: AsyncConnection, school: str, contact: str) -> bool:
+    """Whether the school has, or had, such a contact."""
+    query = select(contacts.c.id).where(contacts.c.school == school, contacts.c.id == contact)
+    return (await connection.execute(query)).first() is not None
+
+
+async def knows_student(connection: AsyncConnection, school: str, student: str) -> bool:
+    """Whether the school has, or had, such a student."""
+    query = select(students.c.id).where(students.c.school == school, students.c.id == student)
+    return (await connection.execute(query)).first() is not None

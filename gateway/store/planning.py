@@ -1,0 +1,136 @@
+"""Planning on record: one planner at a time, chunk by chunk, each chunk committed with its cursor."""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, Select, and_, exists, insert, literal, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.store.tables import (
+    decisions,
+    deliveries,
+    messages,
+    notification_students,
+    notifications,
+    student_groups,
+    students,
+)
+from gateway.store.tasks import add_tasks
+
+_DUE = or_(
+    notifications.c.status == "accepted",
+    and_(notifications.c.status == "planning", notifications.c.lease_until.is_not(None)),
+)
+
+
+async def due_for_planning(connection: AsyncConnection, *, now: dt.datetime, limit: int = 100) -> list[tuple[str, str]]:
+    """Name the notifications (id, lane) that nobody plans at the moment although their time has come."""
+    query = (
+        select(notifications.c.id, notifications.c.lane)
+        .where(_DUE, notifications.c.send_at <= now, _unleased(now))
+        .order_by(notifications.c.send_at)
+        .limit(limit)
+    )
+    return [(row.id, row.lane) for row in await connection.execute(query)]
+
+
+def _unleased(now: dt.datetime) -> Any:
+    return or_(notifications.c.lease_until.is_(None), notifications.c.lease_until < now)
+
+
+async def claim_planning(
+    connection: AsyncConnection, notification: str, *, owner: str, now: dt.datetime, until: dt.datetime
+) -> Row[Any] | None:
+    """Become the notification's planner, or None when it is not due or another one is at it."""
+    statement = (
+        update(notifications)
+        .where(notifications.c.id == notification, _DUE, notifications.c.send_at <= now, _unleased(now))
+        .values(status="planning", owner=owner, lease_until=until)
+        .returning(*notifications.c)
+    )
+    return (await connection.execute(statement)).one_or_none()
+
+
+def audience_of(notification: str) -> Select[tuple[str]]:
+    """Select the students the notification is about, as fixed when its planning began."""
+    return select(notification_students.c.student).where(notification_students.c.notification == notification)
+
+
+async def fix_audience(
+    connection: AsyncConnection,
+    notification: str,
+    school: str,
+    *,
+    listed: tuple[str, ...] | None,
+    groups: tuple[str, ...] | None,
+) -> None:
+    """Write down once which students a notification is about: the listed, those of the groups, or everyone."""
+    source: Select[Any] = select(literal(notification), students.c.id).where(
+        students.c.school == school, students.c.ended_at.is_(None)
+    )
+    if listed is not None:
+        rows = [{"notification": notification, "student": student} for student in dict.fromkeys(listed)]
+        await connection.execute(insert(notification_students), rows)
+        return
+    if groups is not None:
+        source = source.where(
+            exists().where(
+                student_groups.c.school == school,
+                student_groups.c.student == students.c.id,
+                student_groups.c.group.in_(groups),
+            )
+        )
+    await connection.execute(insert(notification_students).from_select(["notification", "student"], source))
+
+
+async def audience_fixed(connection: AsyncConnection, notification: str) -> bool:
+    """Whether the audience is written down already."""
+    return (await connection.execute(audience_of(notification).limit(1))).first() is not None
+
+
+async def among(connection: AsyncConnection, notification: str, candidates: Sequence[str]) -> list[str]:
+    """Pick those of the candidates whom the notification is about, in order of id."""
+    audience = audience_of(notification).where(notification_students.c.student.in_(candidates))
+    rows = await connection.execute(audience.order_by(notification_students.c.student))
+    return [row.student for row in rows]
+
+
+async def save_chunk(
+    connection: AsyncConnection,
+    notification: str,
+    *,
+    owner: str,
+    cursor: str,
+    next_cursor: str,
+    until: dt.datetime,
+    rows: dict[str, list[dict[str, Any]]],
+) -> bool:
+    """Write a chunk and move the cursor, unless another planner or a cancellation came in between."""
+    moved = await connection.execute(
+        update(notifications)
+        .where(
+            notifications.c.id == notification,
+            notifications.c.status == "planning",
+            notifications.c.owner == owner,
+            notifications.c.cursor == cursor,
+        )
+        .values(cursor=next_cursor, lease_until=until)
+    )
+    if moved.rowcount != 1:
+        return False
+    for table, key in ((decisions, "decisions"), (messages, "messages"), (deliveries, "deliveries")):
+        if rows[key]:
+            await connection.execute(insert(table), rows[key])
+    await add_tasks(connection, rows["tasks"])
+    return True
+
+
+async def end_planning(connection: AsyncConnection, notification: str, *, owner: str, at: dt.datetime) -> bool:
+    """Record that every contact has been decided; says whether this planner still had the lease."""
+    ended = await connection.execute(
+        update(notifications)
+        .where(notifications.c.id == notification, notifications.c.status == "planning", notifications.c.owner == owner)
+        .values(status="sending", planned_at=at, owner=None, lease_until=None)
+    )
+    return ended.rowcount == 1

@@ -1,0 +1,127 @@
+"""Correcting a plan on record when the rules decide otherwise at the moment of sending (R44)."""
+
+import datetime as dt
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Row, bindparam, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.rules.answer import Decision
+from gateway.store.tables import chronology, decisions, deliveries, messages
+
+
+async def messages_of(connection: AsyncConnection, notification: str, contacts: Collection[str]) -> dict[str, Row[Any]]:
+    """Load the planned messages of these contacts."""
+    query = select(messages).where(messages.c.notification == notification, messages.c.contact.in_(contacts))
+    return {row.id: row for row in await connection.execute(query)}
+
+
+async def correct_decisions(
+    connection: AsyncConnection,
+    notification: str,
+    school: str,
+    now_decided: Sequence[Decision],
+    message_of: Mapping[tuple[str, str], str],
+    *,
+    at: dt.datetime,
+) -> list[Decision]:
+    """Replace decisions that have changed, and say so in the chronology; gives those that did."""
+    pairs = decisions.c
+    query = select(pairs.student, pairs.contact, pairs.outcome, pairs.rule).where(
+        pairs.notification == notification, pairs.contact.in_({decision.contact for decision in now_decided})
+    )
+    before = {(row.student, row.contact): (row.outcome, row.rule) for row in await connection.execute(query)}
+    changed = [
+        decision
+        for decision in now_decided
+        if before.get((decision.student, decision.contact), (decision.outcome, decision.rule))
+        != (decision.outcome, decision.rule)
+    ]
+    if changed:
+        statement = (
+            update(decisions)
+            .where(
+                pairs.notification == notification,
+                pairs.student == bindparam("key_student"),
+                pairs.contact == bindparam("key_contact"),
+            )
+            .values({name: bindparam(name) for name in ("outcome", "rule", "reason", "message", "at")})
+        )
+        await connection.execute(
+            statement,
+            [
+                {
+                    "key_student": decision.student,
+                    "key_contact": decision.contact,
+                    "outcome": decision.outcome.value,
+                    "rule": decision.rule,
+                    "reason": decision.reason,
+                    "message": message_of.get((decision.student, decision.contact)),
+                    "at": at,
+                }
+                for decision in changed
+            ],
+        )
+        await connection.execute(
+            insert(chronology),
+            [
+                _entry(notification, school, decision, before[decision.student, decision.contact], at)
+                for decision in changed
+            ],
+        )
+    return changed
+
+
+def _entry(
+    notification: str, school: str, decision: Decision, before: tuple[str, str], at: dt.datetime
+) -> dict[str, Any]:
+    detail = {
+        "notification": notification,
+        "before": {"outcome": before[0], "rule": before[1]},
+        "now": {"outcome": decision.outcome, "rule": decision.rule},
+    }
+    return {
+        "school": school,
+        "at": at,
+        "student": decision.student,
+        "contact": decision.contact,
+        "event": "decision_changed",
+        "detail": msgspec.json.encode(detail).decode(),
+    }
+
+
+async def left_or_leaving(
+    connection: AsyncConnection, message_ids: Collection[str], without: Collection[str]
+) -> set[str]:
+    """Name the messages of which something left or may have left, apart from these deliveries."""
+    query = select(deliveries.c.message).where(
+        deliveries.c.message.in_(message_ids),
+        deliveries.c.id.not_in(without),
+        deliveries.c.state.in_(("sending", "sent", "delivered", "unknown")),
+    )
+    return set((await connection.execute(query)).scalars())
+
+
+async def save_messages(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
+    """Add new messages and give those on record their new routes."""
+    ids = [row["id"] for row in rows]
+    known = set((await connection.execute(select(messages.c.id).where(messages.c.id.in_(ids)))).scalars())
+    new = [row for row in rows if row["id"] not in known]
+    if new:
+        await connection.execute(insert(messages), new)
+    for row in rows:
+        if row["id"] in known:
+            await connection.execute(update(messages).where(messages.c.id == row["id"]).values(routes=row["routes"]))
+
+
+async def tried(connection: AsyncConnection, message_ids: Collection[str]) -> set[str]:
+    """Name the deliveries that these messages have already."""
+    query = select(deliveries.c.id).where(deliveries.c.message.in_(message_ids))
+    return set((await connection.execute(query)).scalars())
+
+
+async def confirm_version(connection: AsyncConnection, ids: Sequence[str], version: int) -> None:
+    """Note under which directory these deliveries were found right."""
+    await connection.execute(update(deliveries).where(deliveries.c.id.in_(ids)).values(directory_version=version))

@@ -1,0 +1,307 @@
+"""Deliveries in work: claimed by one statement, recorded in bulk, swept when a worker died."""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.store.tables import attempts, deliveries, delivery_events, messages, notifications, point_marks
+
+CLAIMABLE = ("queued", "retrying")
+
+
+async def claim_batch(
+    connection: AsyncConnection, batch: str, *, owner: str, now: dt.datetime, until: dt.datetime, limit: int
+) -> list[Row[Any]]:
+    """Take the due deliveries of a batch and put their attempts on record, before any provider is called.
+
+    One UPDATE decides who gets a row: on SQLite `FOR UPDATE SKIP LOCKED` falls away and the statement itself is
+    atomic; two claims of the same batch never return the same row.
+    """
+    due = (
+        select(deliveries.c.id)
+        .where(
+            deliveries.c.batch == batch,
+            deliveries.c.state.in_(CLAIMABLE),
+            deliveries.c.due_at <= now,
+            deliveries.c.merged_into.is_(None),
+        )
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    statement = (
+        update(deliveries)
+        .where(deliveries.c.id.in_(due.scalar_subquery()), deliveries.c.state.in_(CLAIMABLE))
+        .values(state="sending", owner=owner, lease_until=until, attempts=deliveries.c.attempts + 1, changed_at=now)
+        .returning(*deliveries.c)
+    )
+    rows = list(await connection.execute(statement))
+    if rows:
+        await connection.execute(
+            insert(attempts),
+            [{"delivery": row.id, "number": row.attempts, "owner": owner, "started_at": now} for row in rows],
+        )
+    return rows
+
+
+async def claim_unknown(
+    connection: AsyncConnection, batch: str, *, now: dt.datetime, until: dt.datetime, limit: int
+) -> list[Row[Any]]:
+    """Take the unanswered deliveries of a batch whose turn it is to be found out about.
+
+    They stay `unknown`; putting off their due time is the lease.
+    """
+    due = (
+        select(deliveries.c.id)
+        .where(
+            deliveries.c.batch == batch,
+            deliveries.c.state == "unknown",
+            deliveries.c.due_at <= now,
+            deliveries.c.merged_into.is_(None),
+        )
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    statement = (
+        update(deliveries)
+        .where(deliveries.c.id.in_(due.scalar_subquery()), deliveries.c.state == "unknown", deliveries.c.due_at <= now)
+        .values(due_at=until)
+        .returning(*deliveries.c)
+    )
+    return list(await connection.execute(statement))
+
+
+async def renew_leases(connection: AsyncConnection, ids: Sequence[str], *, owner: str, until: dt.datetime) -> None:
+    """Keep what is still being worked on."""
+    await connection.execute(
+        update(deliveries)
+        .where(deliveries.c.id.in_(ids), deliveries.c.owner == owner, deliveries.c.state == "sending")
+        .values(lease_until=until)
+    )
+
+
+async def record_attempts(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
+    """Write the answers of attempts: `delivery`, `number`, `answered_at`, `outcome`, provider and code."""
+    if rows:
+        statement = (
+            update(attempts)
+            .where(attempts.c.delivery == bindparam("key_delivery"), attempts.c.number == bindparam("key_number"))
+            .values(
+                {
+                    name: bindparam(name)
+                    for name in ("answered_at", "outcome", "provider", "provider_id", "code", "detail")
+                }
+            )
+        )
+        await connection.execute(
+            statement, [{**row, "key_delivery": row["delivery"], "key_number": row["number"]} for row in rows]
+        )
+
+
+_OUTCOME_COLUMNS = ("state", "code", "detail", "due_at", "provider", "provider_id", "attempts", "changed_at")
+
+
+async def record_states(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
+    """Write new states of claimed deliveries; a receipt that was quicker than our own record is not undone."""
+    if not rows:
+        return
+    statement = (
+        update(deliveries)
+        .where(
+            deliveries.c.id == bindparam("key_id"),
+            deliveries.c.owner == bindparam("key_owner"),
+            deliveries.c.state == "sending",
+        )
+        .values({name: bindparam(name) for name in _OUTCOME_COLUMNS} | {"owner": None, "lease_until": None})
+    )
+    await connection.execute(statement, [{**row, "key_id": row["id"], "key_owner": row["owner"]} for row in rows])
+    await follow_carriers(connection, [row["id"] for row in rows])
+
+
+async def set_states(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
+    """Move deliveries from an expected state (`was`) to a new one outside of a worker's claim."""
+    if not rows:
+        return
+    statement = (
+        update(deliveries)
+        .where(deliveries.c.id == bindparam("key_id"), deliveries.c.state == bindparam("key_was"))
+        .values({name: bindparam(name) for name in ("state", "code", "detail", "due_at", "changed_at")})
+    )
+    await connection.execute(statement, [{**row, "key_id": row["id"], "key_was": row["was"]} for row in rows])
+    await follow_carriers(connection, [row["id"] for row in rows])
+
+
+async def follow_carriers(connection: AsyncConnection, carriers: Sequence[str]) -> None:
+    """Let merged deliveries share the fate of the one that carries them, as far as it left or was withdrawn."""
+    carrier = deliveries.alias()
+    shared = ("state", "code", "detail", "provider", "provider_id", "changed_at")
+
+    def of_carrier(column: str) -> Any:
+        return select(carrier.c[column]).where(carrier.c.id == deliveries.c.merged_into).scalar_subquery()
+
+    await connection.execute(
+        update(deliveries)
+        .where(deliveries.c.merged_into.in_(carriers), deliveries.c.state.not_in(("suppressed", "cancelled")))
+        .values({column: of_carrier(column) for column in shared})
+    )
+
+
+async def merged_with(connection: AsyncConnection, carriers: Sequence[str]) -> list[Row[Any]]:
+    """Find the deliveries that travel inside these, still in force."""
+    query = select(deliveries).where(
+        deliveries.c.merged_into.in_(carriers), deliveries.c.state.not_in(("suppressed", "cancelled"))
+    )
+    return list(await connection.execute(query))
+
+
+async def part_from_carrier(connection: AsyncConnection, carriers: Sequence[str], *, now: dt.datetime) -> None:
+    """Let merged deliveries travel on their own when what should have carried them was withdrawn."""
+    await connection.execute(
+        update(deliveries)
+        .where(deliveries.c.merged_into.in_(carriers), deliveries.c.state.not_in(("suppressed", "cancelled")))
+        .values(merged_into=None, state="queued", due_at=now, changed_at=now, code=None, detail=None)
+    )
+
+
+async def add_events(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
+    """Append to the timelines of deliveries."""
+    if rows:
+        await connection.execute(insert(delivery_events), list(rows))
+
+
+async def add_deliveries(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
+    """Start further routes. Their ids are derived, so one that was started already is left alone."""
+    known = set(
+        (
+            await connection.execute(select(deliveries.c.id).where(deliveries.c.id.in_([row["id"] for row in rows])))
+        ).scalars()
+    )
+    new = [row for row in rows if row["id"] not in known]
+    if new:
+        await connection.execute(insert(deliveries), new)
+
+
+async def load_messages(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, Row[Any]]:
+    """Load messages by id."""
+    return {row.id: row for row in await connection.execute(select(messages).where(messages.c.id.in_(ids)))}
+
+
+async def load_notifications(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, Row[Any]]:
+    """Load notifications by id."""
+    query = select(notifications).where(notifications.c.id.in_(ids))
+    return {row.id: row for row in await connection.execute(query)}
+
+
+async def load_deliveries(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, Row[Any]]:
+    """Load deliveries by id."""
+    query = select(deliveries).where(deliveries.c.id.in_(ids))
+    return {row.id: row for row in await connection.execute(query)}
+
+
+async def expired_leases(connection: AsyncConnection, *, now: dt.datetime, limit: int = 500) -> list[Row[Any]]:
+    """Find deliveries whose worker died between its claim and its record."""
+    query = select(deliveries).where(deliveries.c.state == "sending", deliveries.c.lease_until < now).limit(limit)
+    return list(await connection.execute(query))
+
+
+async def due_batches(
+    connection: AsyncConnection, *, now: dt.datetime, grace: dt.timedelta, limit: int = 1_000
+) -> list[tuple[str, str]]:
+    """Name the batches (lane, batch) with work due now; fresh work gets `grace` for its own wake-up to arrive."""
+    query = (
+        select(deliveries.c.lane, deliveries.c.batch)
+        .where(
+            deliveries.c.state.in_((*CLAIMABLE, "unknown")),
+            deliveries.c.merged_into.is_(None),
+            deliveries.c.due_at <= now,
+            or_(deliveries.c.changed_at <= now - grace, deliveries.c.due_at > deliveries.c.changed_at),
+        )
+        .group_by(deliveries.c.lane, deliveries.c.batch)
+        .order_by(func.min(deliveries.c.due_at))
+        .limit(limit)
+    )
+    return [(row.lane, row.batch) for row in await connection.execute(query)]
+
+
+async def mark_points(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
+    """Remember what providers say of addresses; the worst mark stays (R33, R34)."""
+    for row in rows:
+        same = and_(
+            point_marks.c.school == row["school"],
+            point_marks.c.channel == row["channel"],
+            point_marks.c.address_key == row["address_key"],
+        )
+        if (await connection.execute(select(point_marks.c.state).where(same))).first() is None:
+            await connection.execute(insert(point_marks).values(row))
+
+
+async def open_or_done(connection: AsyncConnection, message_ids: Sequence[str]) -> set[str]:
+    """Name the messages of which some delivery left, may have left or is still on its way."""
+    alive = ("held", "queued", "sending", "retrying", "sent", "delivered", "unknown")
+    query = select(deliveries.c.message).where(deliveries.c.message.in_(message_ids), deliveries.c.state.in_(alive))
+    return set((await connection.execute(query)).scalars())
+
+
+async def hand_back(connection: AsyncConnection, rows: Sequence[Any], *, owner: str, now: dt.datetime) -> None:
+    """Give claimed deliveries back that no provider has seen: they are due at once for another worker."""
+    if not rows:
+        return
+    await connection.execute(
+        update(deliveries)
+        .where(
+            deliveries.c.id.in_([row.id for row in rows]), deliveries.c.owner == owner, deliveries.c.state == "sending"
+        )
+        .values(
+            state="queued",
+            owner=None,
+            lease_until=None,
+            due_at=now,
+            changed_at=now,
+            attempts=deliveries.c.attempts - 1,
+        )
+    )
+    await forget_attempts(connection, rows)
+
+
+async def forget_attempts(connection: AsyncConnection, rows: Sequence[Any]) -> None:
+    """Take back the intents of claims that no provider ever saw."""
+    if rows:
+        statement = delete(attempts).where(
+            attempts.c.delivery == bindparam("key_delivery"), attempts.c.number == bindparam("key_number")
+        )
+        await connection.execute(statement, [{"key_delivery": row.id, "key_number": row.attempts} for row in rows])
+
+
+async def lose_claims(
+    connection: AsyncConnection, rows: Sequence[Any], *, now: dt.datetime, code: str, detail: str
+) -> None:
+    """Turn claims whose worker died into `unknown`, due at once to be found out about."""
+    await connection.execute(
+        update(deliveries)
+        .where(
+            deliveries.c.id == bindparam("key_id"),
+            deliveries.c.owner == bindparam("key_owner"),
+            deliveries.c.state == "sending",
+            deliveries.c.lease_until < now,
+        )
+        .values(state="unknown", owner=None, lease_until=None, due_at=now, changed_at=now, code=code, detail=detail),
+        [{"key_id": row.id, "key_owner": row.owner} for row in rows],
+    )
+    await record_attempts(
+        connection,
+        [
+            {
+                "delivery": row.id,
+                "number": row.attempts,
+                "answered_at": now,
+                "outcome": "no_answer",
+                "provider": None,
+                "provider_id": None,
+                "code": code,
+                "detail": detail,
+            }
+            for row in rows
+        ],
+    )

@@ -1,0 +1,402 @@
+"""The tables. Directory rows keep their document as it was given, beside the keys that queries need."""
+
+from sqlalchemy import Boolean, Column, Index, Integer, MetaData, String, Table, Text, text
+from sqlalchemy.schema import SchemaItem
+
+from gateway.store.columns import SERIAL, document, identifier, instant, word
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    },
+)
+
+installation = Table(
+    "installation",
+    metadata,
+    word("name", primary_key=True),
+    Column("value", Text, nullable=False),
+)
+"""What belongs to the installation as a whole, such as the key that signs links."""
+
+# --- the directory -------------------------------------------------------------------------------------------
+
+schools = Table(
+    "schools",
+    metadata,
+    identifier("id", primary_key=True),
+    document(),
+    Column("version", Integer, nullable=False),
+    instant("changed_at"),
+)
+"""`version` rises with every change that could alter a decision: deliveries planned under an older one are
+decided again before they leave (R44)."""
+
+
+def _person_table(name: str, *columns: SchemaItem) -> Table:
+    return Table(
+        name,
+        metadata,
+        identifier("school", primary_key=True),
+        identifier("id", primary_key=True),
+        document(),
+        instant("ended_at", nullable=True),
+        *columns,
+    )
+
+
+students = _person_table("students")
+contacts = _person_table("contacts")
+households = _person_table("households")
+contact_points = _person_table(
+    "contact_points",
+    identifier("contact"),
+    word("channel"),
+    Column("address_key", Text, nullable=False),
+    Index(None, "school", "contact"),
+    Index(None, "school", "address_key"),
+)
+restrictions = _person_table(
+    "restrictions",
+    identifier("student"),
+    identifier("contact"),
+    Column("evidence", Text, nullable=True),
+    identifier("created_by", nullable=True),
+    identifier("approved_by", nullable=True),
+    Index(None, "school", "contact"),
+    Index(None, "school", "student"),
+)
+
+student_groups = Table(
+    "student_groups",
+    metadata,
+    identifier("school", primary_key=True),
+    identifier("group", primary_key=True),
+    identifier("student", primary_key=True),
+)
+
+household_members = Table(
+    "household_members",
+    metadata,
+    identifier("school", primary_key=True),
+    identifier("household", primary_key=True),
+    identifier("contact", primary_key=True),
+    Index(None, "school", "contact"),
+)
+
+relationships = Table(
+    "relationships",
+    metadata,
+    identifier("school", primary_key=True),
+    identifier("student", primary_key=True),
+    identifier("contact", primary_key=True),
+    Column("started", String(10), primary_key=True),
+    Column("is_self", Boolean, nullable=False),
+    document(),
+    instant("ended_at", nullable=True),
+    Index(None, "school", "contact"),
+)
+"""`started` is the row's `valid_from` or empty: one pair may have an ended and a current row."""
+
+placement_plans = Table(
+    "placement_plans",
+    metadata,
+    identifier("school", primary_key=True),
+    identifier("student", primary_key=True),
+    identifier("contact", primary_key=True),
+    document(),
+    instant("ended_at", nullable=True),
+)
+
+point_marks = Table(
+    "point_marks",
+    metadata,
+    identifier("school", primary_key=True),
+    word("channel", primary_key=True),
+    Column("address_key", Text, primary_key=True),
+    word("state"),
+    word("reason"),
+    instant("at"),
+)
+"""What providers taught us of an address (R33, R34): kept apart from the directory, so that no import clears it."""
+
+# --- access, templates, tasks --------------------------------------------------------------------------------
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    identifier("id", primary_key=True),
+    identifier("school", nullable=True),
+    Column("name", String(200), nullable=False),
+    Column("scopes", String(200), nullable=False),
+    Column("secret_hash", String(64), nullable=False),
+    instant("created_at"),
+    instant("revoked_at", nullable=True),
+)
+
+templates = Table(
+    "templates",
+    metadata,
+    identifier("school", primary_key=True),
+    identifier("name", primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    document(),
+    word("status"),
+    identifier("author"),
+    identifier("approved_by", nullable=True),
+    instant("created_at"),
+)
+
+tasks = Table(
+    "tasks",
+    metadata,
+    identifier("id", primary_key=True),
+    identifier("school"),
+    word("kind"),
+    identifier("notification", nullable=True),
+    identifier("student", nullable=True),
+    identifier("contact", nullable=True),
+    identifier("delivery", nullable=True),
+    word("owner"),
+    Column("detail", Text, nullable=False),
+    instant("created_at"),
+    instant("due_at", nullable=True),
+    instant("done_at", nullable=True),
+    Index(None, "school", "done_at", "due_at"),
+)
+"""What people have to do: holds, unreachable contacts, unknown outcomes (R24, R45)."""
+
+# --- notifications -------------------------------------------------------------------------------------------
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    identifier("school", primary_key=True),
+    word("endpoint", primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("body_hash", String(64), nullable=False),
+    Column("status", Integer, nullable=False),
+    document("answer"),
+    instant("created_at"),
+)
+
+notifications = Table(
+    "notifications",
+    metadata,
+    identifier("id", primary_key=True),
+    identifier("school"),
+    word("category"),
+    word("purpose"),
+    word("lane"),
+    word("status"),
+    document("request"),
+    document("sources"),
+    Column("reference", String(1000), nullable=True),
+    identifier("created_by"),
+    instant("created_at"),
+    instant("send_at"),
+    instant("expires_at", nullable=True),
+    instant("respond_by", nullable=True),
+    identifier("cursor"),
+    identifier("owner", nullable=True),
+    instant("lease_until", nullable=True),
+    instant("planned_at", nullable=True),
+    instant("finished_at", nullable=True),
+    Index(None, "school", "created_at"),
+    Index(
+        "ix_notifications_open",
+        "send_at",
+        postgresql_where=text("status IN ('accepted', 'planning')"),
+        sqlite_where=text("status IN ('accepted', 'planning')"),
+    ),
+)
+"""`sources` pins the template versions in every language, so that a later edit changes nothing already posted."""
+
+notification_students = Table(
+    "notification_students",
+    metadata,
+    identifier("notification", primary_key=True),
+    identifier("student", primary_key=True),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    identifier("notification", primary_key=True),
+    identifier("student", primary_key=True),
+    identifier("contact", primary_key=True),
+    identifier("school"),
+    word("outcome"),
+    word("rule"),
+    Column("reason", Text, nullable=False),
+    identifier("message", nullable=True),
+    instant("at"),
+    Index(None, "school", "contact", "at"),
+    Index(None, "school", "student", "at"),
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    identifier("id", primary_key=True),
+    identifier("school"),
+    identifier("notification"),
+    identifier("contact"),
+    document("students"),
+    document("formats"),
+    document("routes"),
+    word("mode"),
+    Column("step", Integer, nullable=True),
+    word("language"),
+    instant("not_before", nullable=True),
+    instant("acknowledged_at", nullable=True),
+    Index(None, "notification"),
+)
+
+_ACTIVE = "state IN ('queued', 'retrying', 'unknown') AND due_at IS NOT NULL AND merged_into IS NULL"
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    identifier("id", primary_key=True),
+    identifier("school"),
+    identifier("notification"),
+    identifier("message"),
+    identifier("contact"),
+    identifier("point"),
+    word("channel"),
+    word("lane"),
+    Column("position", Integer, nullable=False),
+    identifier("batch"),
+    Column("address", String(200), nullable=False),
+    word("language"),
+    Column("fell_back", Boolean, nullable=False),
+    Column("neutral", Boolean, nullable=False),
+    Column("directory_version", Integer, nullable=False),
+    word("state"),
+    word("code", nullable=True),
+    Column("detail", Text, nullable=True),
+    instant("due_at", nullable=True),
+    identifier("owner", nullable=True),
+    instant("lease_until", nullable=True),
+    Column("attempts", Integer, nullable=False),
+    word("provider", nullable=True),
+    identifier("provider_id", nullable=True),
+    Column("segments", Integer, nullable=True),
+    identifier("merged_into", nullable=True),
+    instant("expires_at", nullable=True),
+    instant("created_at"),
+    instant("changed_at"),
+    Index(None, "notification", "state"),
+    Index(None, "message"),
+    Index(None, "provider_id"),
+    Index("ix_deliveries_batch", "batch", postgresql_where=text(_ACTIVE), sqlite_where=text(_ACTIVE)),
+    Index("ix_deliveries_due", "due_at", postgresql_where=text(_ACTIVE), sqlite_where=text(_ACTIVE)),
+    Index(
+        "ix_deliveries_lease",
+        "lease_until",
+        postgresql_where=text("state = 'sending'"),
+        sqlite_where=text("state = 'sending'"),
+    ),
+    Index(
+        "ix_deliveries_merged",
+        "merged_into",
+        postgresql_where=text("merged_into IS NOT NULL"),
+        sqlite_where=text("merged_into IS NOT NULL"),
+    ),
+)
+"""`address` is masked: the address itself is read from the directory at the moment of sending."""
+
+attempts = Table(
+    "attempts",
+    metadata,
+    identifier("delivery", primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    identifier("owner"),
+    instant("started_at"),
+    instant("answered_at", nullable=True),
+    word("outcome", nullable=True),
+    word("provider", nullable=True),
+    identifier("provider_id", nullable=True),
+    word("code", nullable=True),
+    Column("detail", Text, nullable=True),
+)
+
+delivery_events = Table(
+    "delivery_events",
+    metadata,
+    Column("id", SERIAL, primary_key=True),
+    identifier("delivery"),
+    instant("at"),
+    word("state"),
+    word("news"),
+    Column("detail", Text, nullable=True),
+    Index(None, "delivery"),
+)
+"""What happened to a delivery besides its own attempts: receipts, withdrawals, expiry. Append-only."""
+
+receipts = Table(
+    "receipts",
+    metadata,
+    word("provider", primary_key=True),
+    Column("event_id", String(255), primary_key=True),
+    identifier("delivery", nullable=True),
+    identifier("provider_id", nullable=True),
+    word("status"),
+    document("raw"),
+    instant("at"),
+    instant("received_at"),
+    instant("applied_at", nullable=True),
+    Index(
+        "ix_receipts_parked",
+        "provider_id",
+        postgresql_where=text("applied_at IS NULL"),
+        sqlite_where=text("applied_at IS NULL"),
+    ),
+)
+"""Every provider event once. One that no delivery claims yet is parked (`applied_at` empty) until one does."""
+
+chronology = Table(
+    "chronology",
+    metadata,
+    Column("id", SERIAL, primary_key=True),
+    identifier("school"),
+    instant("at"),
+    identifier("student", nullable=True),
+    identifier("contact", nullable=True),
+    word("event"),
+    document("detail"),
+    Index(None, "school", "contact", "at"),
+    Index(None, "school", "student", "at"),
+)
+"""Append-only: what happened to a person's record. Decisions, attempts and receipts are records themselves."""
+
+# --- what parents do -----------------------------------------------------------------------------------------
+
+document_openings = Table(
+    "document_openings",
+    metadata,
+    Column("id", SERIAL, primary_key=True),
+    identifier("school"),
+    identifier("contact"),
+    identifier("delivery"),
+    instant("at"),
+    word("outcome"),
+    Index(None, "delivery", "at"),
+    Index(None, "school", "contact", "at"),
+)
+"""Append-only: every time a secure page was opened, and every identity check that failed (R41)."""
+
+wishes = Table(
+    "wishes",
+    metadata,
+    identifier("school", primary_key=True),
+    identifier("contact", primary_key=True),
+    word("category", primary_key=True),
+    Column("opted_out", Boolean, nullable=False),
+    instant("at"),
+    word("origin"),
+)
+"""What contacts told us themselves (R21): kept apart from the directory, so that no import takes it back."""
