@@ -36,6 +36,8 @@ _LINE = 76
 """The longest line of a quoted-printable body, and of a header line with an encoded word."""
 _WORD_BYTES = 45
 """UTF-8 bytes in one encoded word of at most 75 characters."""
+_FIRST_WORD_BYTES = 39
+"""UTF-8 bytes in the first one, which shares its line of 76 characters with the header's name (RFC 2047)."""
 
 _BLANK_AT_END = re.compile(rb"=(20|09)\n")
 _ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9.-]{1,255}")
@@ -231,7 +233,7 @@ def _encoded_words(text: str) -> str:
     chunk = b""
     for character in text:
         encoded = character.encode()
-        if len(chunk) + len(encoded) > _WORD_BYTES:
+        if len(chunk) + len(encoded) > (_WORD_BYTES if words else _FIRST_WORD_BYTES):
             words.append(f"=?utf-8?b?{b64encode(chunk).decode()}?=")
             chunk = b""
         chunk += encoded

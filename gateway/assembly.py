@@ -25,7 +25,6 @@ from channels.sms_twilio import TwilioSettings, TwilioTexts
 from channels.smtp_settings import SmtpSettings
 from channels.smtp_settings import SmtpTls as ChannelTls
 from gateway.access import link_is_genuine, sign_link
-from gateway.api.services import Services
 from gateway.content.catalogues import Catalogues
 from gateway.directory.model import ChannelName
 from gateway.dispatch.built_in import read_library
@@ -40,6 +39,7 @@ from gateway.dispatch.requests import Lane
 from gateway.dispatch.sender import Sender
 from gateway.dispatch.wakeups import WakeUps
 from gateway.rules.policy import Policy
+from gateway.services import Services
 from gateway.settings import EmailProvider, Settings, SmsProvider, SmtpTls
 from gateway.store.database import Database
 from gateway.store.installation import keep_secret

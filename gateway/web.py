@@ -9,8 +9,8 @@ from aiohttp import web
 
 from gateway.api.problems import problems
 from gateway.api.routes import ROUTES
-from gateway.api.services import SERVICES, Services
 from gateway.console.routes import ROUTES as PAGES
+from gateway.services import SERVICES, Services
 
 
 def make_application(services: Services) -> web.Application:

@@ -244,6 +244,8 @@ class TemplateSummary(Body, frozen=True):
     """Whether it ships with the gateway; the school's own of the same name goes before it."""
     usable: bool
     """Whether a notification can use it now."""
+    shown: int | None
+    """The version that what follows is about: the one in use, else the newest draft; null for the built-in one."""
     categories: tuple[Category, ...]
     languages: tuple[str, ...]
     placeholders: tuple[str, ...]
@@ -259,7 +261,7 @@ class Templates(Body, frozen=True):
 
 
 class TemplateDetail(TemplateSummary, frozen=True):
-    """A template with its text: the newest version, or the built-in one."""
+    """A template with the text of the shown version."""
 
     document: TemplateDocument
 

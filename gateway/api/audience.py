@@ -8,13 +8,13 @@ import msgspec
 from aiohttp import web
 
 from gateway.api.requests import PRINCIPAL, answer, read_body
-from gateway.api.services import SERVICES
 from gateway.directory.indexing import DirectoryIndex
 from gateway.directory.model import Category
 from gateway.dispatch.refusals import Refused, unprocessable
 from gateway.dispatch.requests import Audience
 from gateway.rules.answer import Answer, Mode, Request
 from gateway.rules.audience import decide
+from gateway.services import SERVICES
 from gateway.store.people import load_directory, load_school
 
 

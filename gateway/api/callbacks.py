@@ -4,8 +4,8 @@ from aiohttp import web
 
 from channels.base import CallbackRequest
 from channels.errors import ReceiptRefusedError
-from gateway.api.services import SERVICES
 from gateway.dispatch.refusals import Refused
+from gateway.services import SERVICES
 
 _MOST_BYTES = 1_000_000
 

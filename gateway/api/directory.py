@@ -8,7 +8,6 @@ from aiohttp import BodyPartReader, web
 
 from gateway.access import Principal
 from gateway.api.requests import PRINCIPAL, answer, decode, raw_body
-from gateway.api.services import SERVICES, Services
 from gateway.directory.documents import read_directory, without_problems
 from gateway.directory.importing import ImportRefusedError
 from gateway.directory.model import School
@@ -16,6 +15,7 @@ from gateway.directory.oneroster import read_oneroster
 from gateway.directory.validation import is_zone
 from gateway.dispatch.refusals import FieldProblem, Refused, unprocessable
 from gateway.dispatch.roster import Roster
+from gateway.services import SERVICES, Services
 
 _UPLOAD_FACTOR = 10
 """How much larger a directory may be than another body."""

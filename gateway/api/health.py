@@ -6,7 +6,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
 from gateway.api.requests import answer
-from gateway.api.services import SERVICES
+from gateway.services import SERVICES
 from gateway.store.figures import load_figures
 
 _PATIENCE_SECONDS = 2.0

@@ -16,9 +16,9 @@ from gateway.api.answers import (
     entry,
 )
 from gateway.api.requests import PRINCIPAL, answer, idempotency_key, next_link, page_of, read_body
-from gateway.api.services import SERVICES
 from gateway.dispatch.refusals import Refused
 from gateway.dispatch.requests import NotificationRequest
+from gateway.services import SERVICES
 from gateway.store.notifications import cancel, count, find_notification
 from gateway.store.views import Moment, list_decisions, list_deliveries, load_timelines
 

@@ -7,8 +7,8 @@ from msgspec import UNSET
 
 from gateway.api.answers import Chronology, ChronologyEntry, Instant, TaskEntry, Tasks, entry
 from gateway.api.requests import PRINCIPAL, answer, next_link, page_of
-from gateway.api.services import SERVICES
 from gateway.dispatch.refusals import Refused
+from gateway.services import SERVICES
 from gateway.store.people import knows_contact, knows_student
 from gateway.store.tasks import open_tasks
 from gateway.store.views import list_chronology

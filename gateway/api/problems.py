@@ -2,9 +2,11 @@
 
 import logging
 import secrets
+from http import HTTPStatus
 
 import msgspec
 from aiohttp import web
+from aiohttp.http_exceptions import BadHttpMessage
 from aiohttp.typedefs import Handler
 
 from gateway.dispatch.refusals import FieldProblem, Refused
@@ -59,6 +61,8 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     """Turn whatever goes wrong into a problem, and name each request for the logs."""
     request_id = secrets.token_hex(8)
     try:
+        if "\0" in request.path:  # PostgreSQL would stumble over it in an id
+            raise web.HTTPNotFound  # noqa: TRY301  # the same answer as for any address that is none
         response = await handler(request)
     except Refused as refused:
         headers = {"WWW-Authenticate": "Bearer"} if refused.status == 401 else None
@@ -73,8 +77,13 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         response = problem(405, detail, request_id=request_id, headers={"Allow": allowed})
     except web.HTTPNotFound:
         response = problem(404, "There is nothing at this address: see /docs.", request_id=request_id)
-    except web.HTTPException:
-        raise
+    except (web.RequestPayloadError, BadHttpMessage):
+        response = problem(400, "The body could not be read to its end: send it again.", request_id=request_id)
+    except web.HTTPException as error:
+        if error.status < HTTPStatus.BAD_REQUEST:
+            raise
+        detail = f"This server does not answer such a request ({HTTPStatus(error.status).phrase}): see /docs."
+        response = problem(error.status, detail, request_id=request_id)
     except Exception:  # noqa: BLE001  # the last stop before the user
         _log.exception("request_failed", extra={"request": request_id})
         response = problem(500, "Something failed on our side; nothing was half done.", request_id=request_id)

@@ -9,9 +9,9 @@ from aiohttp import web
 
 from gateway.access import Principal, Scope
 from gateway.api.answers import PageLinks
-from gateway.api.services import SERVICES
 from gateway.api.wording import refusal
 from gateway.dispatch.refusals import FieldProblem, Refused, unprocessable
+from gateway.services import SERVICES
 from gateway.store.keys import find_principal
 
 _Body = TypeVar("_Body")

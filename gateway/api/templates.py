@@ -1,65 +1,58 @@
 """Templates: what there is to choose from, and the school's own, which a second person approves."""
 
 import re
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 from aiohttp import web
+from sqlalchemy import Row, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.access import Principal
-from gateway.api.answers import Templates, TemplateDetail, TemplateSummary, TemplateVersion, entry
+from gateway.api.answers import TemplateDetail, Templates, TemplateSummary, TemplateVersion, entry
 from gateway.api.requests import PRINCIPAL, answer, read_body
-from gateway.api.services import SERVICES
 from gateway.content.template import parse
 from gateway.content.values import missing
 from gateway.dispatch.library import TemplateDocument, check_document
 from gateway.dispatch.refusals import Refused, unprocessable
-from gateway.store.templates import (
-    add_version,
-    approve_version,
-    find_versions,
-    latest_version,
-    list_versions,
-)
+from gateway.services import SERVICES
+from gateway.store.tables import templates
+from gateway.store.templates import add_version, approve_version, find_versions
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
-_NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 
 
 async def get_templates(request: web.Request) -> web.Response:
     """List the built-in templates and the school's own, by name."""
     services = request.app[SERVICES]
     async with services.database.reading() as connection:
-        rows = await list_versions(connection, request[PRINCIPAL].school)
-    own: dict[str, list[Any]] = {}
-    for row in rows:
-        own.setdefault(row.name, []).append(row)
+        own = await _all_versions(connection, request[PRINCIPAL].school)
     names = sorted({*services.library.names(), *own})
-    details = [_detail(name, own.get(name, []), services.library.built_in(name)) for name in names]
+    details = (_detail(name, own.get(name, []), services.library.built_in(name)) for name in names)
     return answer(Templates(items=tuple(entry(TemplateSummary, detail) for detail in details)))
 
 
 async def get_template(request: web.Request) -> web.Response:
-    """Give one template with its text: the newest version, or the built-in one."""
+    """Give one template with its text: the version asked for, else the one in use, else the newest draft."""
     services, name = request.app[SERVICES], request.match_info["name"]
     async with services.database.reading() as connection:
         versions = await find_versions(connection, request[PRINCIPAL].school, name)
     built_in = services.library.built_in(name)
     if not versions and built_in is None:
         raise Refused(404, "There is no template of this name: GET /v1/templates lists them.")
-    return answer(_detail(name, versions, built_in))
+    asked = request.query.get("version")
+    return answer(_detail(name, versions, built_in, _number(versions, asked) if asked is not None else None))
 
 
 async def put_template(request: web.Request) -> web.Response:
-    """Add a version that waits for its approval; the newest version put again stays the one it is."""
-    services, principal = request.app[SERVICES], request[PRINCIPAL]
-    name = request.match_info["name"]
+    """Add a version that waits for its approval; the newest one put again stays as it is."""
+    services, principal, name = request.app[SERVICES], request[PRINCIPAL], request.match_info["name"]
     if not _NAME.fullmatch(name):
         raise unprocessable("name", "A template's name has small letters, digits, _ and -, at most 100 of them.")
-    _check_school(principal)
+    if not principal.school:
+        raise Refused(409, "There is no directory yet: put one with PUT /v1/directory first.")
     document = await read_body(request, TemplateDocument)
     if not document.categories:
         raise unprocessable("/categories", "Name at least one category that the template may be used for.")
@@ -67,30 +60,78 @@ async def put_template(request: web.Request) -> web.Response:
     text = msgspec.json.encode(document, order="deterministic").decode()
     try:
         async with services.database.writing() as connection:
-            added = await _add_unless_newest(connection, principal, name, text, services.now())
+            before = await find_versions(connection, principal.school, name)
+            is_new = not before or before[0].document != text
+            if is_new:
+                version = before[0].version + 1 if before else 1
+                await add_version(
+                    connection,
+                    principal.school,
+                    name,
+                    version=version,
+                    document=text,
+                    author=principal.key,
+                    at=services.now(),
+                )
             versions = await find_versions(connection, principal.school, name)
     except IntegrityError:
-        raise Refused(409, "Somebody else changed this template at the same moment: look at it and try again.") from None
-    return answer(_detail(name, versions, services.library.built_in(name)), status=201 if added else 200)
+        raise Refused(409, "Somebody else changed this template at this moment: look at it and try again.") from None
+    detail = _detail(name, versions, services.library.built_in(name), versions[0].version)
+    return answer(detail, status=201 if is_new else 200)
 
 
 async def approve_template(request: web.Request) -> web.Response:
     """Let a version be used; its author cannot do it, and doing it twice changes nothing."""
-    services, principal = request.app[SERVICES], request[PRINCIPAL]
-    name, number = request.match_info["name"], request.match_info["version"]
+    services, principal, name = request.app[SERVICES], request[PRINCIPAL], request.match_info["name"]
     async with services.database.writing() as connection:
         versions = await find_versions(connection, principal.school, name)
-        wanted = next((row for row in versions if _NUMBER.fullmatch(number) and row.version == int(number)), None)
-        if wanted is None:
-            raise Refused(404, "There is no such version of a template of the school's own.")
-        if wanted.status == "draft":
-            if wanted.author == principal.key:
-                raise Refused(409, "Whoever wrote a version cannot approve it: have a second person do it with their key.")
-            await approve_version(connection, principal.school, name, wanted.version, approver=principal.key)
-            versions = await find_versions(connection, principal.school, name)
-    return answer(_detail(name, versions, services.library.built_in(name)))
+        version = _number(versions, request.match_info["version"])
+        if not await approve_version(connection, principal.school, name, version, approver=principal.key):
+            _check_not_own_draft(versions, version)
+        versions = await find_versions(connection, principal.school, name)
+    return answer(_detail(name, versions, services.library.built_in(name), version))
 
 
-def _check_school(principal: Principal) -> None:
-    if not principal.school:
-        raise Refused(409, "There is no directory yet: put one with PUT /v1/directory first.")
+def _number(versions: Sequence[Row[Any]], text: str) -> int:
+    """Read a version's number; raises `Refused` when the school has no such version."""
+    numbers = {str(row.version): row.version for row in versions}
+    if text not in numbers:
+        raise Refused(404, "There is no such version of this template among the school's own.")
+    return int(numbers[text])
+
+
+def _check_not_own_draft(versions: Sequence[Row[Any]], version: int) -> None:
+    """Tell the author of a draft from somebody who approves what is approved already."""
+    if any(row.version == version and row.status == "draft" for row in versions):
+        raise Refused(409, "Whoever wrote a version cannot approve it: have a second person do it with their own key.")
+
+
+async def _all_versions(connection: AsyncConnection, school: str) -> Mapping[str, list[Row[Any]]]:
+    """Gather the school's own templates by name, each with its versions, newest first."""
+    query = select(templates).where(templates.c.school == school).order_by(templates.c.name, templates.c.version.desc())
+    by_name: dict[str, list[Row[Any]]] = defaultdict(list)
+    for row in await connection.execute(query):
+        by_name[row.name].append(row)
+    return by_name
+
+
+def _detail(
+    name: str, versions: Sequence[Row[Any]], built_in: TemplateDocument | None, version: int | None = None
+) -> TemplateDetail:
+    """Describe a template by one of its versions: by the one in use unless another is asked for."""
+    approved = next((row for row in versions if row.status == "approved"), None)
+    row = next((row for row in versions if row.version == version), approved or next(iter(versions), None))
+    document = msgspec.json.decode(row.document, type=TemplateDocument) if row is not None else built_in
+    assert document is not None  # noqa: S101  # the callers have found a version or a built-in one
+    texts = [parse(source) for source in document.sources.values()]
+    return TemplateDetail(
+        name=name,
+        built_in=built_in is not None,
+        usable=approved is not None or (not versions and built_in is not None),
+        shown=row.version if row is not None else None,
+        categories=document.categories,
+        languages=tuple(sorted(document.sources)),
+        placeholders=tuple(sorted({placeholder for text in texts for placeholder in missing(text, {})})),
+        versions=tuple(entry(TemplateVersion, row) for row in versions),
+        document=document,
+    )

@@ -84,11 +84,8 @@ def _demand(words: str, kind: Any, steps: list[str]) -> str:
     if types := _TYPES.match(words):
         wanted = dict.fromkeys(_KINDS.get(word, word) for word in types["wanted"].split(" | "))
         return f"{_either(list(wanted))}, not {_KINDS.get(types['given'], 'what it is')}"
-    if "datetime" in words:
-        return f"{_KINDS['datetime']}, with its offset"
-    if "date" in words:
-        return _KINDS["date"]
-    return "of the form that /docs describes"
+    named = next((kind for kind in ("datetime", "date") if kind in words), None)
+    return _KINDS[named] if named else "of the form that /docs describes"
 
 
 def _either(words: list[str]) -> str:

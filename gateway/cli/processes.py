@@ -8,9 +8,9 @@ from aiohttp import web
 
 from gateway.access import Scope, make_key
 from gateway.api.health import get_live, get_ready
-from gateway.api.services import SERVICES
 from gateway.assembly import Gateway, assembled, running_clock, utc_now
 from gateway.dispatch.requests import Lane
+from gateway.services import SERVICES
 from gateway.settings import Settings, SettingsError
 from gateway.store.database import Database
 from gateway.store.keys import add_key

@@ -23,7 +23,9 @@ from gateway.content.template import (
     is_safe_address,
 )
 
-_FONTS = "'Noto Sans',Arial,'Noto Nastaliq Urdu','Noto Sans Arabic',sans-serif"
+_FONTS = "'Noto Sans',Arial,'Noto Naskh Arabic','Noto Sans Arabic',sans-serif"
+_URDU_FONTS = "'Noto Nastaliq Urdu','Jameel Noori Nastaleeq','Noto Sans',Arial,sans-serif"
+"""Urdu readers expect Nastaliq, readers of Arabic, Persian or Pashto do not."""
 _SPACE = "margin:0 0 1em"
 _PARAGRAPH = f'<p style="{_SPACE}">'
 _LINK = '" style="color:#0b4f9e;text-decoration:underline">'
@@ -54,10 +56,11 @@ def document(title: Fragments, body: Iterable[str | Slot], language: str, points
         f'<!DOCTYPE html>\n<html lang="{escape(language)}" dir="{direction(language)}">\n<head>\n'
         '<meta charset="utf-8">\n<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>'
     )
+    fonts = _URDU_FONTS if language == "ur" else _FONTS
     text = (
         '</title>\n</head>\n<body style="margin:0;padding:0;background-color:#ffffff;color:#1a1a1a">\n'
-        f'<div role="main" style="max-width:38em;margin:0 auto;padding:1em;font-family:{_FONTS};'
-        f'font-size:{points}pt;line-height:1.5;color:#1a1a1a">\n'
+        f'<div role="main" style="max-width:38em;margin:0 auto;padding:1em;font-family:{fonts};'
+        f'font-size:{points}pt;line-height:1.5;color:#1a1a1a;overflow-wrap:anywhere">\n'
     )
     return joined((opening, *title, text, *body, "</div>\n</body>\n</html>\n"))
 

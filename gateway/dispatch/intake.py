@@ -72,11 +72,11 @@ class Intake:
         _check_scope(principal, lane)
         body_hash = hashlib.sha256(msgspec.json.encode(request, order="deterministic")).hexdigest()
         now = self._now()
-        _check_form(request, now)
         try:
             async with self._database.writing() as connection:
                 if key is not None and (earlier := await self._earlier(connection, principal, key)) is not None:
                     return _replay(earlier, body_hash)
+                _check_form(request, now)
                 text = await self._text(connection, principal.school, request)
                 await _check_audience(connection, principal.school, request.audience)
                 _check_values(request, text)

@@ -13,7 +13,7 @@ class FieldProblem(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)  # not frozen: Python writes the traceback into it
 class Refused(Exception):  # noqa: N818  # reads as what it says: raise Refused(...)
     """The request is refused and nothing was changed."""
 

@@ -242,6 +242,22 @@ def test_a_carers_mailbox_under_a_care_order(sharer: Row, expected: str) -> None
     assert fate(given) == expected
 
 
+@pytest.mark.parametrize(("orders", "expected"), [([], "send R18"), ([order("gran")], "unreachable R30")])
+def test_an_order_to_send_that_the_care_order_holds_closes_a_shared_mailbox(orders: list[Row], expected: str) -> None:
+    """R30 with R06: an order makes the sharer one whom P4 holds."""
+    given = answered(
+        "emergency",
+        students=[{"id": "kid", "care_status": "care_order"}],
+        relationships=[
+            relation(relation="foster_carer", care_of_child=True),
+            relation("gran", parental_responsibility="no"),
+        ],
+        contact_points=[email("mum", "family@example.org"), email("gran", "family@example.org")],
+        restrictions=orders,
+    )
+    assert fate(given) == expected
+
+
 def test_texts_and_calls_share_a_number() -> None:
     """Sharers: one number, one telephone, whichever channel lists it."""
     points = [mobile("mum", MINE), voice("dad", "+447700900001")]

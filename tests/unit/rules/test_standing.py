@@ -180,6 +180,26 @@ def test_placement_plans(status: str, share: list[str], category: str, expected:
 
 
 @pytest.mark.parametrize(
+    ("row", "reason", "expected"),
+    [
+        ({}, None, "hold R10b"),
+        ({}, "self_requested", "exclude R10a"),
+        (CARER, None, "hold R10b"),
+        (WORKER, None, "exclude R10c"),
+    ],
+)
+def test_flags_of_who_is_told_by_the_care_order(row: Row, reason: str | None, expected: str) -> None:
+    """P6: a flag on someone admitted as carer or by plan is read as a parent's, on the worker as a stranger's."""
+    given = answered(
+        "progress",
+        students=[{"id": "kid", "care_status": "care_order"}],
+        relationships=[relation(reports="no", reports_reason=reason, **row)],
+        placement_plans=[{"student": "kid", "contact": "mum", "share": ["progress"]}],
+    )
+    assert fate(given) == expected
+
+
+@pytest.mark.parametrize(
     ("status", "row", "expected"),
     [
         ("none", {"parental_responsibility": "no"}, "send R06"),

@@ -183,6 +183,22 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_delivery_events_delivery"), ["delivery"], unique=False)
 
     op.create_table(
+        "document_openings",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("school", IDENTIFIER, nullable=False),
+        sa.Column("contact", IDENTIFIER, nullable=False),
+        sa.Column("delivery", IDENTIFIER, nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("outcome", sa.String(length=40), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_document_openings")),
+    )
+    with op.batch_alter_table("document_openings", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_document_openings_delivery_at"), ["delivery", "at"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_document_openings_school_contact_at"), ["school", "contact", "at"], unique=False
+        )
+
+    op.create_table(
         "household_members",
         sa.Column("school", IDENTIFIER, nullable=False),
         sa.Column("household", IDENTIFIER, nullable=False),
@@ -403,10 +419,21 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("school", "name", "version", name=op.f("pk_templates")),
     )
+    op.create_table(
+        "wishes",
+        sa.Column("school", IDENTIFIER, nullable=False),
+        sa.Column("contact", IDENTIFIER, nullable=False),
+        sa.Column("category", sa.String(length=40), nullable=False),
+        sa.Column("opted_out", sa.Boolean(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("origin", sa.String(length=40), nullable=False),
+        sa.PrimaryKeyConstraint("school", "contact", "category", name=op.f("pk_wishes")),
+    )
 
 
 def downgrade() -> None:
     """Take the schema back."""
+    op.drop_table("wishes")
     op.drop_table("templates")
     with op.batch_alter_table("tasks", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_tasks_school_done_at_due_at"))
@@ -455,6 +482,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_household_members_school_contact"))
 
     op.drop_table("household_members")
+    with op.batch_alter_table("document_openings", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_document_openings_school_contact_at"))
+        batch_op.drop_index(batch_op.f("ix_document_openings_delivery_at"))
+
+    op.drop_table("document_openings")
     with op.batch_alter_table("delivery_events", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_delivery_events_delivery"))
 

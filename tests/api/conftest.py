@@ -1,0 +1,31 @@
+"""The offices that the API's tests call from."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.api.office import Office, opened
+
+
+@pytest_asyncio.fixture
+async def office(database_url: str, tmp_path: Path) -> AsyncIterator[Office]:
+    """Give an office with a database of its own, once on SQLite and once on PostgreSQL."""
+    async with opened(database_url, tmp_path) as office:
+        yield office
+
+
+@pytest_asyncio.fixture
+async def new_office(database_url: str, tmp_path: Path) -> AsyncIterator[Office]:
+    """Give an office of an installation that has no directory yet."""
+    async with opened(database_url, tmp_path, directory=None) as office:
+        yield office
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def quiet_office(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Office]:
+    """Give one office for a whole table of calls that change nothing, on SQLite."""
+    folder = tmp_path_factory.mktemp("office")
+    async with opened(f"sqlite+aiosqlite:///{folder / 'gateway.db'}", folder) as office:
+        yield office
