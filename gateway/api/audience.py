@@ -1,12 +1,11 @@
 """Who would get it, why, by which route, in which language, at what cost; nothing is sent."""
 
-import datetime as dt
 from collections import Counter
-from typing import Any
 
 import msgspec
 from aiohttp import web
 
+from gateway.api.answers import Cost, Forecast, Instant
 from gateway.api.requests import PRINCIPAL, answer, read_body
 from gateway.directory.indexing import DirectoryIndex
 from gateway.directory.model import Category
@@ -22,7 +21,7 @@ class AudienceQuestion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """A request of the recipient rules, or the audience part of a notification; `at` is now unless given."""
 
     category: Category
-    at: dt.datetime | None = None
+    at: Instant | None = None
     students: tuple[str, ...] | None = None
     groups: tuple[str, ...] | None = None
     everyone: bool = False
@@ -36,6 +35,8 @@ async def post_audience(request: web.Request) -> web.Response:
     principal = request[PRINCIPAL]
     question = await read_body(request, AudienceQuestion)
     whom = question.audience or question
+    if whom is not question and (question.students or question.groups or question.everyone or question.contacts):
+        raise unprocessable("/audience", "Say whom it is about once: in audience or beside it, not in both.")
     async with services.database.reading() as connection:
         known = await load_school(connection, principal.school)
         if known is None:
@@ -52,10 +53,10 @@ async def post_audience(request: web.Request) -> web.Response:
     decided = decide(DirectoryIndex(directory), asked, policy=services.policy)
     if decided.error is not None:
         raise unprocessable("", decided.error.reason)
-    return answer({"decisions": decided.decisions, "messages": decided.messages, "cost": cost_of(decided)})
+    return answer(Forecast(decisions=decided.decisions, messages=decided.messages, cost=cost_of(decided)))
 
 
-def cost_of(decided: Answer) -> dict[str, Any]:
+def cost_of(decided: Answer) -> Cost:
     """Count what would be started at once: deliveries by channel, and messages by language."""
     first = Counter(
         delivery.channel.value
@@ -64,4 +65,4 @@ def cost_of(decided: Answer) -> dict[str, Any]:
         if delivery.merged_into is None
     )
     languages = Counter(message.language for message in decided.messages)
-    return {"deliveries": dict(sorted(first.items())), "languages": dict(sorted(languages.items()))}
+    return Cost(deliveries=dict(sorted(first.items())), languages=dict(sorted(languages.items())))

@@ -7,10 +7,11 @@ import msgspec
 from aiohttp import BodyPartReader, web
 
 from gateway.access import Principal
-from gateway.api.requests import PRINCIPAL, answer, decode, raw_body
+from gateway.api.requests import PRINCIPAL, answer, decode, malformed, raw_body
+from gateway.api.wording import refusal
 from gateway.directory.documents import read_directory, without_problems
 from gateway.directory.importing import ImportRefusedError
-from gateway.directory.model import School
+from gateway.directory.model import Directory, School
 from gateway.directory.oneroster import read_oneroster
 from gateway.directory.validation import is_zone
 from gateway.dispatch.refusals import FieldProblem, Refused, unprocessable
@@ -37,9 +38,10 @@ async def put_directory(request: web.Request) -> web.Response:
     today = services.now().astimezone(ZoneInfo(school.timezone)).date()
     try:
         reading = await asyncio.to_thread(read_directory, body, today=today)
-    except msgspec.ValidationError:
-        decode(body, dict[str, msgspec.Raw])
-        raise unprocessable("", "The document has a list that the directory does not know: see /docs.") from None
+    except msgspec.ValidationError as error:
+        raise refusal(str(error), Directory) from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise malformed() from None
     dry_run, force = _flag(request, "dry_run"), _flag(request, "force")
     return answer(await _roster(services).replace(reading, today=today, dry_run=dry_run, force=force))
 

@@ -5,6 +5,7 @@ import asyncio
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
+from gateway.api.answers import NotReady, Status
 from gateway.api.requests import answer
 from gateway.services import SERVICES
 from gateway.store.figures import load_figures
@@ -14,7 +15,7 @@ _PATIENCE_SECONDS = 2.0
 
 async def get_live(_request: web.Request) -> web.Response:
     """Say that the process answers."""
-    return answer({"status": "live"})
+    return answer(Status(status="live"))
 
 
 async def get_ready(request: web.Request) -> web.Response:
@@ -24,8 +25,8 @@ async def get_ready(request: web.Request) -> web.Response:
     except TimeoutError:
         lacking = ["The database or the queue takes too long to answer."]
     if lacking:
-        return answer({"status": "not ready", "lacking": lacking}, status=503)
-    return answer({"status": "ready"})
+        return answer(NotReady(status="not ready", lacking=tuple(lacking)), status=503)
+    return answer(Status(status="ready"))
 
 
 async def get_metrics(request: web.Request) -> web.Response:

@@ -72,7 +72,12 @@ def decode(body: bytes, kind: type[_Body]) -> _Body:
     except msgspec.ValidationError as error:
         raise refusal(str(error), kind) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise Refused(400, "The body is not well-formed JSON in UTF-8.") from None
+        raise malformed() from None
+
+
+def malformed() -> Refused:
+    """Refuse a body that is no JSON at all."""
+    return Refused(400, "The body is not well-formed JSON in UTF-8.")
 
 
 def idempotency_key(request: web.Request) -> str | None:

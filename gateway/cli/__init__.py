@@ -1,30 +1,16 @@
 """The command line: `gateway serve`, `work`, `clock`, `migrate`, `keys`, `import`, `audience`, `doctor`, `demo`."""
 
 import argparse
-import asyncio
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import sqlalchemy.exc
-import uvloop
-
-from channels.errors import ChannelSettingsError
 from gateway import log
 from gateway.access import Scope
-from gateway.cli.demo import run_demo
-from gateway.cli.doctor import examine
-from gateway.cli.files import answer_audience, import_file
-from gateway.cli.processes import create_key, run_clock, run_migrations, run_server, run_worker
-from gateway.directory.importing import ImportRefusedError
-from gateway.dispatch.refusals import Refused
-from gateway.dispatch.requests import Lane
 from gateway.settings import Settings, SettingsError, read_settings
 
-
-class CommandError(Exception):
-    """A command cannot do what it was asked; one sentence for stderr."""
+LANES = ("emergency", "standard", "bulk")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -33,17 +19,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         settings = read_settings(os.environ)
         log.set_up(settings.log_level)
-        status = uvloop.run(_run(options, settings))
-    except (SettingsError, ChannelSettingsError, ImportRefusedError, CommandError) as error:
+        status = _run(options, settings)
+    except SettingsError as error:
         status = _complain(str(error))
-    except Refused as refused:
-        status = _complain(refused.detail)
     except FileNotFoundError as error:
         status = _complain(f"There is no file {error.filename}.")
-    except (OSError, sqlalchemy.exc.SQLAlchemyError) as error:
-        status = _complain(
-            f"The database or a file cannot be used ({type(error).__name__}): gateway doctor tells more."
-        )
     except KeyboardInterrupt:
         status = 130
     sys.exit(status)
@@ -54,7 +34,50 @@ def _complain(sentence: str) -> int:
     return 1
 
 
-async def _run(options: argparse.Namespace, settings: Settings) -> int:  # noqa: PLR0911  # one a command
+def _run(options: argparse.Namespace, settings: Settings) -> int:
+    """Run the command; each one loads only what it needs, as loading everything takes a second."""
+    if options.command == "audience":
+        from gateway.cli.audience import answer_audience
+
+        return answer_audience(options.directory, options.request)
+    import sqlalchemy.exc
+    import uvloop
+
+    from channels.errors import ChannelSettingsError
+    from gateway.directory.importing import ImportRefusedError
+    from gateway.dispatch.refusals import Refused
+
+    try:
+        return uvloop.run(_run_with_database(options, settings))
+    except (ChannelSettingsError, ImportRefusedError) as error:
+        return _complain(str(error))
+    except Refused as refused:
+        return _complain(refused.detail)
+    except (ConnectionError, sqlalchemy.exc.SQLAlchemyError) as error:
+        fault = type(error).__name__
+        return _complain(f"The database cannot be used ({fault}): check GATEWAY_DATABASE_URL and run gateway migrate.")
+
+
+async def _run_with_database(options: argparse.Namespace, settings: Settings) -> int:
+    if options.command == "demo":
+        from gateway.cli.demo import run_demo
+
+        return await run_demo(settings)
+    if options.command == "doctor":
+        from gateway.cli.doctor import examine
+
+        return await examine(settings)
+    if options.command == "import":
+        from gateway.cli.files import import_file
+
+        return await import_file(settings, options.path, dry_run=options.dry_run, force=options.force)
+    return await _run_process(options, settings)
+
+
+async def _run_process(options: argparse.Namespace, settings: Settings) -> int:
+    from gateway.cli.processes import create_key, run_clock, run_migrations, run_server, run_worker
+    from gateway.dispatch.requests import Lane
+
     match options.command:
         case "serve":
             return await run_server(settings, host=options.host, port=options.port)
@@ -63,19 +86,11 @@ async def _run(options: argparse.Namespace, settings: Settings) -> int:  # noqa:
             return await run_worker(settings, lanes, health_port=options.health_port)
         case "clock":
             return await run_clock(settings, health_port=options.health_port)
-        case "migrate":
-            return await run_migrations(settings)
         case "keys":
             scopes = [Scope(name) for name in options.scope]
             return await create_key(settings, options.name, scopes, school=options.school)
-        case "import":
-            return await import_file(settings, options.path, dry_run=options.dry_run, force=options.force)
-        case "audience":
-            return await asyncio.to_thread(answer_audience, options.directory, options.request)
-        case "doctor":
-            return await examine(settings)
         case _:
-            return await run_demo(settings)
+            return await run_migrations(settings)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -87,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--port", type=_port, default=8080)
 
     work = commands.add_parser("work", help="plan and send for one or more lanes (needs GATEWAY_REDIS_URL)")
-    work.add_argument("--lane", action="append", required=True, choices=[lane.value for lane in Lane])
+    work.add_argument("--lane", action="append", required=True, choices=LANES)
     work.add_argument("--health-port", type=_port, help="answer /health/live and /health/ready on this port")
 
     clock = commands.add_parser("clock", help="find what is due and wake it")

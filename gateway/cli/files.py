@@ -1,7 +1,6 @@
-"""Commands that work on files: import a directory, answer an audience request."""
+"""`gateway import`: takes a directory from a file and prints what came of it."""
 
 import asyncio
-import sys
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -15,7 +14,7 @@ from gateway.directory.importing import Import, ImportRefusedError, Note
 from gateway.directory.importing import Refused as RefusedLine
 from gateway.directory.oneroster import read_oneroster
 from gateway.dispatch.roster import Roster, RosterReport
-from gateway.rules.documents import decide_documents, sentence_for
+from gateway.rules.documents import sentence_for
 from gateway.settings import Settings
 from gateway.store.database import Database
 from gateway.store.migrate import migrate
@@ -63,10 +62,3 @@ def print_report(report: RosterReport, console: Console) -> None:
         console.print(f"held: {held.entity} {held.id}: {held.reason}", highlight=False, markup=False)
     for note in report.notes:
         console.print(f"note: {note.file}: {note.sentence}", highlight=False, markup=False)
-
-
-def answer_audience(directory: Path, request: Path) -> int:
-    """Print the answer of the recipient rules as JSON; 1 when the rules refuse the question (P0)."""
-    answer = decide_documents(directory.read_bytes(), request.read_bytes())
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(answer), indent=1).decode() + "\n")
-    return 0

@@ -120,6 +120,7 @@ def _date_fields(phrases: Phrases, question: Question, order: Iterable[str], *, 
     """Write three fields in the order of the reader's language: calendars to pick from are slow to reach 2014."""
     labels = {"day": phrases.day(), "month": phrases.month(), "year": phrases.year()}
     student = phrases.your_children(1) if question.student is None else _value(phrases, question.student)
+    # Not isolated: from right to left its parts are to run like the fields below it.
     example = " ".join(_EXAMPLE[part] for part in order)
     parts = "".join(
         f'<div><label for="{part}">{escape(labels[part])}</label>'
@@ -130,7 +131,7 @@ def _date_fields(phrases: Phrases, question: Question, order: Iterable[str], *, 
     return (
         f'<p id="why">{escape(phrases.confirm_identity(student))}</p>\n'
         f'<fieldset aria-describedby="why hint">\n<legend>{escape(phrases.date_of_birth())}</legend>\n'
-        f'<p class="hint" id="hint">{escape(phrases.for_example(_value(phrases, example)))}</p>\n'
+        f'<p class="hint" id="hint">{escape(phrases.for_example(example))}</p>\n'
         f'<div class="parts">\n{parts}</div>\n</fieldset>\n'
     )
 

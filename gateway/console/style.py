@@ -1,8 +1,8 @@
 """The one stylesheet of the pages for parents, and the policy under which browsers show them.
 
 WCAG 2.2 AA: text keeps at least 7:1 against its ground, controls are 44 pixels or higher, focus is drawn in two
-colours, everything follows the reader's own text size and direction. For Urdu a font without Arabic letters stands first:
-the numerals, full stops and spaces of Nastaliq fonts are too tight for English words.
+colours, everything follows the reader's own text size and direction. For Urdu a font without Arabic letters comes
+first: the numerals, full stops and spaces of Nastaliq fonts are too tight for English words.
 """
 
 import base64

@@ -68,8 +68,8 @@ def free_text(content: FreeContent) -> Text:
     """Read free content; raises `Refused` with the field and the line that is wrong."""
     try:
         language = canonical(content.language)
-    except ValueError as error:
-        raise unprocessable("/content/language", str(error)) from None
+    except ValueError:
+        raise unprocessable("/content/language", "Write the language in BCP 47, for instance pl or pt-BR.") from None
     source = Source(language=language, subject=content.subject, body=content.body)
     try:
         template = parse(source)

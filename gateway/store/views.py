@@ -44,7 +44,7 @@ async def list_deliveries(
     return list(await connection.execute(query.order_by(deliveries.c.id).limit(limit)))
 
 
-class Moment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Moment(msgspec.Struct, frozen=True, kw_only=True):
     """One entry of a delivery's timeline."""
 
     at: dt.datetime

@@ -11,6 +11,8 @@ import msgspec
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
 
+from sqlalchemy import select
+
 from gateway.access import Scope, make_key
 from gateway.api.routes import ROUTES
 from gateway.assembly import Gateway, assembled
@@ -18,10 +20,11 @@ from gateway.settings import Settings
 from gateway.store.database import Database
 from gateway.store.keys import add_key
 from gateway.store.migrate import migrate
+from gateway.store.tables import deliveries
 from gateway.web import make_application
 
 MONDAY = dt.datetime(2026, 6, 15, 9, 0, tzinfo=dt.UTC)
-LARGEST_BODY = 20_000
+LARGEST_BODY = 30_000
 
 DIRECTORY: dict[str, Any] = {
     "school": {"id": "oak", "name": "Oak School"},
@@ -117,6 +120,15 @@ class Office:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return await self.call("POST", path, body, key=key, headers=named)
 
+    async def deliver(self, notification: str) -> None:
+        """Do by hand what the workers do: plan a notification and send what is due."""
+        await self.gateway.planner.plan(notification)
+        query = select(deliveries.c.batch).where(deliveries.c.notification == notification).distinct()
+        async with self.gateway.database.reading() as connection:
+            batches = [batch for batch in (await connection.execute(query)).scalars() if batch is not None]
+        for batch in batches:
+            await self.gateway.sender.send(batch)
+
     async def make_key(self, name: str, *scopes: Scope, school: str | None = None) -> None:
         """Make a key and remember its text under this name."""
         key = make_key()
@@ -163,6 +175,8 @@ async def opened(database_url: str, folder: Path, *, directory: Any = DIRECTORY)
         assembled(settings, now=clock) as gateway,
         TestClient(TestServer(make_application(gateway.services), host="127.0.0.1", port=0)) as client,
     ):
+        for channel in gateway.channels.values():
+            await channel.open()
         office = Office(gateway=gateway, client=client, clock=clock)
         for scope in Scope:
             await office.make_key(scope.value, scope)

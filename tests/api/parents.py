@@ -21,10 +21,12 @@ from gateway.directory.documents import read_directory
 from gateway.dispatch.requests import NotificationRequest
 from gateway.dispatch.roster import Roster
 from gateway.settings import Settings
+from gateway.store.database import Database
 from gateway.store.migrate import migrate
 from gateway.store.tables import chronology, deliveries, delivery_events, document_openings, messages, wishes
 from gateway.web import make_application
 
+SECRET = "the key that signs the links of this test"
 PUBLIC_URL = "http://gateway.example.org"
 SCHOOL = "hollins"
 MONDAY = dt.datetime(2026, 6, 15, 10, tzinfo=dt.UTC)
@@ -40,6 +42,7 @@ class Clock:
         self.now = MONDAY
 
     def __call__(self) -> dt.datetime:
+        """Tell the time."""
         return self.now
 
     def advance(self, **duration: int) -> None:
@@ -225,9 +228,11 @@ class Post:
 async def opened_post(database_url: str, outbox: Path) -> AsyncIterator[Post]:
     """Run the gateway of the school, with its pages on loopback."""
     clock = Clock()
-    settings = Settings(database_url=database_url, outbox_dir=outbox, public_url=PUBLIC_URL)
+    settings = Settings(database_url=database_url, outbox_dir=outbox, public_url=PUBLIC_URL, secret_key=SECRET)
+    database = Database(database_url)
+    await migrate(database)
+    await database.close()
     async with assembled(settings, now=clock) as gateway:
-        await migrate(gateway.database)
         for channel in gateway.channels.values():
             await channel.open()
         async with TestClient(TestServer(make_application(gateway.services))) as client:

@@ -1,0 +1,135 @@
+"""What the calls answer when all is well; every answer is also held against its documented type (see office.py)."""
+
+import email
+import email.policy
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from gateway.sample.build import build_archive
+from tests.api.office import DIRECTORY, NOTICE, Office
+
+
+async def test_a_notification_from_post_to_chronology(office: Office) -> None:
+    """It is accepted, decided, sent, and can be read back person by person."""
+    posted = await office.post("/v1/notifications", NOTICE | {"reference": "letter 7"}, key="send")
+    links = posted.json["links"]
+    await office.deliver(posted.json["id"])
+
+    progress = (await office.call("GET", links["self"], key="read")).json
+    assert (progress["status"], progress["reference"]) == ("finished", "letter 7")
+    assert progress["counts"]["messages"] == 1
+
+    (decision,) = (await office.call("GET", links["decisions"], key="read")).json["items"]
+    assert (decision["student"], decision["contact"], decision["outcome"]) == ("S1", "C1", "send")
+
+    items = (await office.call("GET", links["deliveries"], key="read")).json["items"]
+    sent = next(item for item in items if item["state"] == "sent")
+    assert sent["students"] == ["S1"]
+    assert [moment["state"] for moment in sent["timeline"]] == ["queued", "sending", "sent"]
+    assert "cleo@example.org" not in sent["address"]
+
+    for path, other in (("/v1/contacts/C1/chronology", "student"), ("/v1/students/S1/chronology", "contact")):
+        entries = (await office.call("GET", path, key="read")).json["items"]
+        assert {"record", "decision", "attempt"} <= {entry["kind"] for entry in entries}
+        assert all(other in entry for entry in entries)
+
+
+@pytest.mark.parametrize("path", ["decisions", "/v1/students/S1/chronology", "/v1/contacts/C1/chronology"])
+async def test_a_list_read_one_by_one_is_the_whole_list(office: Office, path: str) -> None:
+    """Pages of one entry, followed to the end, give each entry once and in the order of the whole."""
+    posted = await office.post("/v1/notifications", NOTICE | {"audience": {"everyone": True}})
+    await office.deliver(posted.json["id"])
+    start = path if path.startswith("/") else f"{posted.json['links']['self']}/{path}"
+    whole = (await office.call("GET", start)).json
+    assert len(whole["items"]) > 1
+    assert whole["links"]["next"] is None
+
+    items: list[Any] = []
+    following = f"{start}?limit=1"
+    while following is not None:
+        page = (await office.call("GET", following)).json
+        items += page["items"]
+        following = page["links"]["next"]
+    assert items == whole["items"]
+
+
+async def test_line_ends_in_a_subject_make_no_header(office: Office, tmp_path: Path) -> None:
+    """A subject with CR and LF leaves as one line, and nobody is copied in."""
+    content = NOTICE["content"] | {"subject": "Trip\r\nBcc: mallory@example.org"}
+    posted = await office.post("/v1/notifications", NOTICE | {"content": content})
+    await office.deliver(posted.json["id"])
+    (mail,) = (tmp_path / "outbox" / "email").glob("*.eml")
+    message = email.message_from_bytes(mail.read_bytes(), policy=email.policy.default)
+    assert message["Bcc"] is None
+    assert message["Subject"] == "Trip Bcc: mallory@example.org"
+
+
+async def test_cancelling_stops_what_has_not_left(office: Office) -> None:
+    """A notification for tomorrow is withdrawn, and says so; once more changes nothing."""
+    posted = await office.post("/v1/notifications", NOTICE | {"send_at": "2026-06-16T09:00:00Z"}, key="send")
+    path = posted.json["links"]["cancel"]
+    first, second = [await office.post(path, None, key="send") for _ in range(2)]
+    assert first.status == second.status == 200
+    assert first.json["status"] == second.json["status"] == "cancelled"
+    assert first.json["left"] == 0
+    assert (await office.call("GET", posted.json["links"]["self"])).json["status"] == "cancelled"
+
+
+@pytest.mark.parametrize("body", [{"groups": ["year-3"]}, {"audience": {"groups": ["year-3"]}}])
+async def test_an_audience_is_told_without_sending(office: Office, body: dict[str, Any]) -> None:
+    """Decisions, messages and cost are as a notification would have them."""
+    answer = await office.post("/v1/audience", {"category": "routine", **body}, key="read")
+    assert answer.status == 200
+    assert [decision["outcome"] for decision in answer.json["decisions"]] == ["send"]
+    assert answer.json["cost"] == {"deliveries": {"email": 1}, "languages": {"en": 1}}
+
+
+async def test_a_directory_tried_first(office: Office) -> None:
+    """With dry_run the report is the same and nothing changes."""
+    more = DIRECTORY | {"students": [*DIRECTORY["students"], {"id": "S3"}]}
+    tried = await office.call("PUT", "/v1/directory?dry_run=true", more, key="directory")
+    assert (tried.json["dry_run"], tried.json["added"]) == (True, 1)
+    done = await office.call("PUT", "/v1/directory", more, key="directory")
+    assert (done.json["dry_run"], done.json["added"]) == (False, 1)
+    assert (await office.call("PUT", "/v1/directory", more, key="directory")).json["added"] == 0
+
+
+async def test_a_bad_row_is_reported_and_the_rest_taken(office: Office) -> None:
+    """The report names the row, the field and the reason, but never the value."""
+    bad = {"id": "S3", "birth_date": "Zwetschge"}
+    answer = await office.call("PUT", "/v1/directory", DIRECTORY | {"students": [*DIRECTORY["students"], bad]})
+    (refused,) = answer.json["refused"]
+    assert (refused["entity"], refused["id"], refused["field"]) == ("students", "S3", "birth_date")
+    assert "Zwetschge" not in answer.text
+
+
+async def test_a_directory_that_ends_too_much_needs_force(office: Office) -> None:
+    """An almost empty file is refused unless a person insists."""
+    empty = {"school": DIRECTORY["school"], "students": DIRECTORY["students"], "contacts": DIRECTORY["contacts"]}
+    assert (await office.call("PUT", "/v1/directory", empty)).status == 409
+    assert (await office.call("PUT", "/v1/directory?force=true", empty)).status == 200
+
+
+@pytest.mark.parametrize("by_form", [True, False])
+async def test_an_archive_is_imported(new_office: Office, *, by_form: bool) -> None:
+    """A OneRoster archive, by form or alone, becomes the directory; the first names the school."""
+    archive = build_archive()
+    data: Any = archive
+    headers = {} if by_form else {"Content-Type": "application/zip"}
+    if by_form:
+        data = aiohttp.FormData({"note": "September"})
+        data.add_field("file", archive, filename="school.zip", content_type="application/zip")
+    path = "/v1/directory/imports"
+    answer = await new_office.call("POST", path, key="directory", data=data, headers=headers)
+    assert answer.status == 200, answer.text
+    assert answer.json["entities"]["students"]["added"] > 0
+    assert (await new_office.post("/v1/audience", {"category": "emergency", "everyone": True})).status == 200
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/metrics"])
+async def test_operators_need_no_key(office: Office, path: str) -> None:
+    """Health and figures answer anybody who reaches them."""
+    assert (await office.call("GET", path, key=None)).status == 200

@@ -1,0 +1,69 @@
+"""Migrated databases for tests: each process of the test run migrates one of a kind and clones it, as that is faster.
+
+A conftest that wants them imports all five fixtures.
+"""
+
+import asyncio
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine import make_url
+
+from gateway.store.database import Database
+from gateway.store.migrate import migrate
+from tests import servers
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Migrate one SQLite file that is never written to again."""
+    path = tmp_path_factory.mktemp("template") / "gateway.db"
+    asyncio.run(_migrated(f"sqlite+aiosqlite:///{path}"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(postgresql_url: str) -> Iterator[str]:
+    """Migrate one PostgreSQL database that is never connected to again, and give its name."""
+    name = f"template_{uuid.uuid4().hex}"
+    servers.execute_sql(postgresql_url, f"CREATE DATABASE {name}")
+    asyncio.run(_migrated(_named(postgresql_url, name)))
+    yield name
+    servers.execute_sql(postgresql_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def gateway_sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """Give a migrated SQLite database of this test's own."""
+    path = shutil.copyfile(sqlite_template, tmp_path / "gateway.db")
+    return f"sqlite+aiosqlite:///{path}"
+
+
+@pytest.fixture
+def gateway_postgresql_url(postgresql_url: str, postgresql_template: str) -> Iterator[str]:
+    """Give a migrated PostgreSQL database of this test's own."""
+    name = f"test_{uuid.uuid4().hex}"
+    servers.execute_sql(postgresql_url, f"CREATE DATABASE {name} TEMPLATE {postgresql_template}")
+    yield _named(postgresql_url, name)
+    servers.execute_sql(postgresql_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def gateway_database_url(request: pytest.FixtureRequest) -> str:
+    """Give a migrated database of this test's own: the test runs once on SQLite, once on PostgreSQL."""
+    return str(request.getfixturevalue(f"gateway_{request.param}_url"))
+
+
+async def _migrated(url: str) -> None:
+    database = Database(url)
+    try:
+        await migrate(database)
+    finally:
+        await database.close()
+
+
+def _named(url: str, database: str) -> str:
+    return make_url(url).set(database=database).render_as_string(hide_password=False)
