@@ -35,8 +35,10 @@ from gateway.dispatch.receipts import ReceiptDesk
 from gateway.dispatch.recording import Recorder
 from gateway.dispatch.rendering import Renderer, Sending
 from gateway.dispatch.requests import Lane
+from gateway.dispatch.restriction_tasks import Reminders
 from gateway.dispatch.sender import Sender
 from gateway.dispatch.wakeups import WakeUps
+from gateway.dispatch.withdrawing import Withdrawer
 from gateway.rules.policy import Policy
 from gateway.services import Services
 from gateway.settings import EmailProvider, Settings, SmsProvider, SmtpTls
@@ -166,7 +168,16 @@ async def assembled(
                 chance=random.random,
                 policy=policy,
             ),
-            clock=Clock(database, wakeups, receipts, now=now),
+            clock=Clock(
+                database,
+                wakeups,
+                receipts,
+                now=now,
+                sweeps=(
+                    Withdrawer(database, wakeups, now=now, policy=policy).round,
+                    Reminders(database, now=now, policy=policy).round,
+                ),
+            ),
             services=services,
             catalogue_languages=catalogues.languages,
         )

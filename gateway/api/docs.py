@@ -12,6 +12,7 @@ from aiohttp.typedefs import Handler
 
 from gateway.dispatch.refusals import Refused
 
+# static/swagger-ui holds files of swagger-ui-dist 5.35.0 (Apache-2.0), unchanged, with LICENSE and NOTICE.
 _STATIC = Path(__file__).parent / "static"
 _ASSETS = {
     "swagger-ui.css": _STATIC / "swagger-ui" / "swagger-ui.css",

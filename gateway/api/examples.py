@@ -60,3 +60,19 @@ TEMPLATE: dict[str, Any] = {
 AUDIENCES = {"One group": {"category": "newsletter", "groups": ["year-3"]}}
 
 TEMPLATES = {"A trip, in two languages": TEMPLATE}
+
+RESTRICTIONS = {
+    "A court order against one parent": {
+        "student": "S1",
+        "contact": "C1",
+        "effect": "deny",
+        "basis": "court_order",
+        "from": "2026-06-15",
+        "until": "2027-06-15",
+        "evidence": "Safe 2, order of 12 June 2026, page 3",
+    }
+}
+
+OBJECTIONS = {
+    "A mother telephones": {"student": "S1", "contact": "C1", "by": "C1", "note": "Asks that he is told nothing."}
+}

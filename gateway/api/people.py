@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import msgspec
 from aiohttp import web
 from msgspec import UNSET
 

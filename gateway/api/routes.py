@@ -36,10 +36,27 @@ from gateway.api.notifications import (
 from gateway.api.openapi import document
 from gateway.api.people import contact_chronology, get_tasks, student_chronology
 from gateway.api.requests import MOST_ITEMS
+from gateway.api.restrictions import (
+    ObjectionEntry,
+    RestrictionDetail,
+    Restrictions,
+    Views,
+    approve_restriction,
+    get_objection,
+    get_restriction,
+    get_restriction_views,
+    get_restrictions,
+    post_objection,
+    post_restriction,
+    reject_restriction,
+    review_restriction,
+    supersede_restriction,
+)
 from gateway.api.route import Parameter, Route, Upload
 from gateway.api.templates import approve_template, get_template, get_templates, put_template
 from gateway.directory.model import Directory
 from gateway.dispatch.library import TemplateDocument
+from gateway.dispatch.register import NewRestriction, Objection, Review, Superseding, Verdict
 from gateway.dispatch.requests import NotificationRequest
 
 _PAGE = (
@@ -251,6 +268,130 @@ _PEOPLE = (
     ),
 )
 
+_NO_RESTRICTION = {404: "There is no restriction with this id."}
+_STEP = {
+    **_NO_RESTRICTION,
+    409: "Something else awaits a second person, or the restriction is a draft or superseded.",
+}
+_DECISION = {**_NO_RESTRICTION, 409: "It is one's own wish, another change waits by now, or nothing does."}
+
+_RESTRICTIONS = (
+    Route(
+        method="POST",
+        path="/v1/restrictions",
+        serve=post_restriction,
+        summary="Begin a restriction",
+        tag="Restrictions",
+        scopes=(Scope.ADMIN,),
+        body=NewRestriction,
+        answers={201: RestrictionDetail},
+        refusals={409: _NO_DIRECTORY},
+        answer_headers={"Location": "Where the restriction is."},
+        examples=examples.RESTRICTIONS,
+    ),
+    Route(
+        method="GET",
+        path="/v1/restrictions",
+        serve=get_restrictions,
+        summary="Who is barred, or ordered to be told",
+        tag="Restrictions",
+        scopes=(Scope.ADMIN,),
+        parameters=(
+            Parameter(name="student", place="query", detail="Only those about this student."),
+            Parameter(name="contact", place="query", detail="Only those about this contact."),
+            *_PAGE,
+        ),
+        answers={200: Restrictions},
+    ),
+    Route(
+        method="GET",
+        path="/v1/restrictions/{id}",
+        serve=get_restriction,
+        summary="One restriction with its history",
+        tag="Restrictions",
+        scopes=(Scope.ADMIN,),
+        answers={200: RestrictionDetail},
+        refusals=_NO_RESTRICTION,
+    ),
+    Route(
+        method="GET",
+        path="/v1/restrictions/{id}/views",
+        serve=get_restriction_views,
+        summary="Who saw a restriction",
+        tag="Restrictions",
+        scopes=(Scope.ADMIN,),
+        parameters=_PAGE,
+        answers={200: Views},
+        refusals=_NO_RESTRICTION,
+    ),
+    Route(
+        method="POST",
+        path="/v1/restrictions/{id}/review",
+        serve=review_restriction,
+        summary="Review a restriction",
+        tag="Restrictions",
+        scopes=(Scope.ADMIN,),
+        body=Review,
+        answers={200: RestrictionDetail},
+        refusals=_STEP,
+    ),
+    Route(
+        method="POST",
+        path="/v1/restrictions/{id}/supersede",
+        serve=supersede_restriction,
+        summary="Ask that a restriction act no more",
+        tag="Restrictions",
+        scopes=(Scope.ADMIN,),
+        body=Superseding,
+        answers={200: RestrictionDetail},
+        refusals=_STEP,
+    ),
+    Route(
+        method="POST",
+        path="/v1/restrictions/{id}/approve",
+        serve=approve_restriction,
+        summary="Agree as the second person",
+        tag="Restrictions",
+        scopes=(Scope.ADMIN,),
+        body=Verdict,
+        answers={200: RestrictionDetail},
+        refusals=_DECISION,
+    ),
+    Route(
+        method="POST",
+        path="/v1/restrictions/{id}/reject",
+        serve=reject_restriction,
+        summary="Disagree as the second person",
+        tag="Restrictions",
+        scopes=(Scope.ADMIN,),
+        body=Verdict,
+        answers={200: RestrictionDetail},
+        refusals=_DECISION,
+    ),
+    Route(
+        method="POST",
+        path="/v1/objections",
+        serve=post_objection,
+        summary="Note that somebody objects",
+        tag="Restrictions",
+        scopes=(Scope.ADMIN,),
+        body=Objection,
+        answers={201: ObjectionEntry},
+        refusals={409: _NO_DIRECTORY},
+        examples=examples.OBJECTIONS,
+    ),
+    Route(
+        method="GET",
+        path="/v1/objections/{id}",
+        serve=get_objection,
+        summary="One objection",
+        tag="Restrictions",
+        scopes=(Scope.ADMIN,),
+        answers={200: ObjectionEntry},
+        refusals={404: "There is no objection with this id."},
+    ),
+)
+
 _OPERATIONS = (
     Route(
         method="POST",
@@ -319,4 +460,4 @@ _OPERATIONS = (
     ),
 )
 
-ROUTES: tuple[Route, ...] = (*_NOTIFICATIONS, *_DIRECTORY, *_TEMPLATES, *_PEOPLE, *_OPERATIONS)
+ROUTES: tuple[Route, ...] = (*_NOTIFICATIONS, *_DIRECTORY, *_TEMPLATES, *_PEOPLE, *_RESTRICTIONS, *_OPERATIONS)

@@ -77,11 +77,14 @@ class Row:
         self.findings.note(self.file, sentence, line=self.line, field=column)
 
 
-def read_rows(content: bytes, *, file: str, columns: Columns, findings: Findings) -> Iterator[Row]:
+def read_rows(
+    content: bytes, *, file: str, columns: Columns, findings: Findings, lost: Callable[[Row], None]
+) -> Iterator[Row]:
     """Yield the sound rows of a file; refuse the others, and the file as a whole when it cannot be read.
 
-    The physical line of a row is where it starts. A value with a line break or a control character, an overlong
-    one, and a row with more or fewer values than the header each refuse their row.
+    `lost` hears of each refused row, with as many of its values as there are. The physical line of a row is where it
+    starts. A value with a line break or a control character, an overlong one, and a row with more or fewer values than
+    the header each refuse their row.
     """
     lines = csv.reader(io.StringIO(_decoded(content, file), newline=""), strict=True)
     try:
@@ -90,8 +93,12 @@ def read_rows(content: bytes, *, file: str, columns: Columns, findings: Findings
         for values in lines:
             row = Row(file, line, dict(zip(header, map(str.strip, values), strict=False)), findings)
             line = lines.line_num + 1
-            if any(values) and _sound(row, len(values), len(header)):
+            if not any(values):
+                continue
+            if _sound(row, len(values), len(header)):
                 yield row
+            else:
+                lost(row)
     except csv.Error as error:
         raise ImportRefusedError(
             f"The file cannot be read from line {lines.line_num} on; close every quotation mark that was opened.", file
@@ -128,12 +135,19 @@ def _sound(row: Row, count: int, expected: int) -> bool:
         )
         return False
     for column, text in row.values.items():
-        limit = LONGEST_LIST if column in LISTS else LONGEST_VALUE
-        if len(text) > limit:
-            row.refuse(column, f"The value is longer than {limit} characters; shorten it.")
-        elif not text.isprintable() and _CONTROL.search(text):
-            row.refuse(column, "The value holds a line break or control character; remove it.")
+        fault = fault_of(text, longest=LONGEST_LIST if column in LISTS else LONGEST_VALUE)
+        if fault:
+            row.refuse(column, fault)
     return not row.unreadable
+
+
+def fault_of(text: str, *, longest: int = LONGEST_VALUE) -> str | None:
+    """Say why a text cannot be taken over, whatever it stands for; None when it can."""
+    if len(text) > longest:
+        return f"The value is longer than {longest} characters; shorten it."
+    if not text.isprintable() and _CONTROL.search(text):
+        return "The value holds a line break or control character; remove it."
+    return None
 
 
 def identifier(text: str) -> str:

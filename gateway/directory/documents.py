@@ -62,16 +62,18 @@ def read_directory(document: bytes, *, today: dt.date) -> Reading:
     return Reading(directory=directory, refused=tuple(refused), mentioned=frozenset(mentioned))
 
 
-def without_problems(directory: Directory, *, today: dt.date) -> Reading:
-    """Take the rows out of a directory that contradict others."""
+def without_problems(
+    directory: Directory, *, today: dt.date, mentioned: frozenset[tuple[str, Key]] = frozenset()
+) -> Reading:
+    """Take the rows out of a directory that contradict others; `mentioned` adds the keys an importer could not read."""
     refused: list[RefusedRow] = []
-    mentioned: set[tuple[str, Key]] = set()
+    unfit: set[tuple[str, Key]] = set()
     rows = {
         collection.name: {collection.key(row): row for row in getattr(directory, collection.name)}
         for collection in COLLECTIONS
     }
-    clean = _without_problems(directory.school, rows, today, refused, mentioned)
-    return Reading(directory=clean, refused=tuple(refused), mentioned=frozenset(mentioned))
+    clean = _without_problems(directory.school, rows, today, refused, unfit)
+    return Reading(directory=clean, refused=tuple(refused), mentioned=mentioned | unfit)
 
 
 def _read_rows(

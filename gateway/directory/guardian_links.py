@@ -4,7 +4,6 @@ OneRoster itself knows neither parental responsibility nor residence, flags, lan
 with a value that cannot be read keeps its pair linked, in a form that holds personal mail until it is put right.
 """
 
-import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable
@@ -16,11 +15,10 @@ import msgspec
 from gateway.directory.contact_details import postal_address
 from gateway.directory.csv_rows import Row, boolean, date, identifier, language, rank
 from gateway.directory.importing import UnreadableValueError
+from gateway.directory.kinship import Pair, draft_block, held_if_unread, id_for_pair, professional_of, relation_of
 from gateway.directory.model import (
-    Basis,
     ChannelName,
     ContactPoint,
-    Effect,
     Flag,
     Household,
     PostalAddress,
@@ -29,46 +27,6 @@ from gateway.directory.model import (
     Restriction,
 )
 
-PROFESSIONS = frozenset(
-    {
-        "social_worker",
-        "doctor",
-        "educational_psychologist",
-        "family_support_worker",
-        "health_visitor",
-        "police_officer",
-        "school_nurse",
-        "therapist",
-        "youth_worker",
-    }
-)
-"""Relations that make a contact a professional."""
-
-_NEVER_PARENTS = frozenset(
-    {
-        "relative",
-        "aunt",
-        "childminder",
-        "friend",
-        "grandfather",
-        "grandmother",
-        "grandparent",
-        "neighbour",
-        "sibling",
-        "uncle",
-    }
-)
-
-_SAME_RELATION = {
-    "step_father": "step_parent",
-    "step_mother": "step_parent",
-    "stepfather": "step_parent",
-    "stepmother": "step_parent",
-    "stepparent": "step_parent",
-    "foster_parent": "foster_carer",
-    "foster_father": "foster_carer",
-    "foster_mother": "foster_carer",
-}
 _BARRED_REASON = "restriction:"
 _REASONS = frozenset({"self_requested", "not_a_parent", "unexplained"})
 _RESPONSIBILITY = {None: Responsibility.UNKNOWN, True: Responsibility.YES, False: Responsibility.NO}
@@ -76,8 +34,6 @@ _FORMAT = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _ADDRESS_COLUMNS = ("addressLine1", "addressLine2", "addressLine3", "addressLine4")
 
 Value = TypeVar("Value")
-Pair = tuple[str, str]
-"""Student id and contact id."""
 
 
 class Stated(Generic[Value]):
@@ -140,13 +96,7 @@ class GuardianLinks:
     def restrictions(self) -> tuple[Restriction, ...]:
         """Turn each reference into a draft: a file can bar, but only two people can make or lift a restriction."""
         drafts = [
-            Restriction(
-                id=reference if len(pairs) == 1 else _id_for_pair(reference, pair),
-                student=pair[0],
-                contact=pair[1],
-                effect=Effect.DENY,
-                basis=Basis.COURT_ORDER,
-            )
+            draft_block(pair, reference if len(pairs) == 1 else id_for_pair(reference, pair))
             for reference, pairs in self.references.items()
             for pair in pairs
         ]
@@ -162,44 +112,15 @@ def read_guardian_links(
         pair = _pair(row, students, people)
         if pair is not None:
             _read_references(row, pair, links)
-            _read_relationship(row, pair, links.relationships[pair])
+            _read_relationship(row, pair, links.relationships[pair], country)
             _read_person(row, pair[1], links)
             _read_address(row, pair[1], links, country)
     return links
 
 
-def nothing_known(student: str, contact: str, relation: str) -> Relationship:
-    """Link a pair of which only the link is known, so that the rules send general news and hold the rest (R13).
-
-    Residence is the one thing assumed, and only of those who may be a parent; it entitles to nothing by itself (R08).
-    """
-    professional = _professional(relation)
-    return Relationship(
-        student=student,
-        contact=contact,
-        relation=relation,
-        professional=professional,
-        lives_with=professional is None and relation not in _NEVER_PARENTS,
-    )
-
-
-def _id_for_pair(reference: str, pair: Pair) -> str:
-    """Make the id depend on reference and pair alone, so that a new sibling never takes over another's record."""
-    return f"{reference}-{hashlib.sha256(repr(pair).encode()).hexdigest()[:16]}"
-
-
-def _professional(relation: str) -> str | None:
-    return relation if relation in PROFESSIONS else None
-
-
-def _relation(text: str) -> str:
-    relation = re.sub(r"[\s-]+", "_", text.lower())
-    return _SAME_RELATION.get(relation, relation)
-
-
 def _pair(row: Row, students: Collection[str], people: Collection[str]) -> Pair | None:
     student, person = row.text("studentSourcedId"), row.text("personSourcedId")
-    is_self = _relation(row.text("relation")) == "self"
+    is_self = relation_of(row.text("relation")) == "self"
     if student not in students:
         row.refuse("studentSourcedId", "No student in users.csv has this id; correct it or add the student.")
     elif person not in people:
@@ -210,6 +131,7 @@ def _pair(row: Row, students: Collection[str], people: Collection[str]) -> Pair 
         row.refuse("personSourcedId", "The person is a student, who cannot be a contact of another; correct the id.")
     else:
         return student, person
+    row.findings.mention_link(student, person, row.text("validFrom"))
     return None
 
 
@@ -224,16 +146,17 @@ def _read_references(row: Row, pair: Pair, links: GuardianLinks) -> None:
         row.note("The row names a restriction: it bars as a draft unless the record exists; two people must decide it.")
 
 
-def _read_relationship(row: Row, pair: Pair, known: list[Relationship]) -> None:
-    stated = _stated_relationship(row, pair)
+def _read_relationship(row: Row, pair: Pair, known: list[Relationship], country: str) -> None:
+    stated = _stated_relationship(row, pair, country)
     if any(_overlap(stated, other) for other in known):
         row.refuse("personSourcedId", "An earlier row links the same student and person; leave the right one.")
+        row.findings.mention_link(*pair, row.text("validFrom"))
     else:
         known.append(stated)
 
 
-def _stated_relationship(row: Row, pair: Pair) -> Relationship:
-    relation = _relation(row.text("relation"))
+def _stated_relationship(row: Row, pair: Pair, country: str) -> Relationship:
+    relation = relation_of(row.text("relation"))
     valid_from, valid_to = row.read("validFrom", date), row.read("validTo", date)
     if valid_from and valid_to and valid_to < valid_from:
         row.refuse("validTo", "The link ends before it begins; correct one of the dates.")
@@ -241,7 +164,7 @@ def _stated_relationship(row: Row, pair: Pair) -> Relationship:
         student=pair[0],
         contact=pair[1],
         relation=relation,
-        professional=_professional(relation),
+        professional=professional_of(relation),
         natural_parent=bool(row.read("naturalParent", boolean)),
         care_of_child=bool(row.read("careOfChild", boolean)),
         lives_with=bool(row.read("livesWith", boolean)),
@@ -256,34 +179,12 @@ def _stated_relationship(row: Row, pair: Pair) -> Relationship:
         valid_to=valid_to,
     )
     if row.unreadable:
-        return _held(stated, dates_known=not {"validFrom", "validTo"} & set(row.unreadable))
+        dates_known = not {"validFrom", "validTo"} & set(row.unreadable)
+        return held_if_unread(stated, dates_known=dates_known, united_states=country == "US")
     return msgspec.structs.replace(
         stated,
         correspondence_reason=row.read("correspondenceReason", _reason),
         reports_reason=row.read("reportsReason", _reason),
-    )
-
-
-def _held(stated: Relationship, *, dates_known: bool) -> Relationship:
-    """Keep a pair whose row could not be read in full, in the form that makes the rules hold personal mail.
-
-    Whom the readable values show to be a parent is flagged without explanation (R10b), so that an emergency still
-    arrives; of everybody else only the link and a `no` are believed.
-    """
-    cares = stated.lives_with and stated.care_of_child
-    responsible = stated.parental_responsibility is Responsibility.YES
-    if dates_known and (stated.natural_parent or stated.legal_guardian or responsible or cares):
-        return msgspec.structs.replace(
-            stated,
-            correspondence=Flag.NO,
-            correspondence_reason="unexplained",
-            reports=Flag.NO,
-            reports_reason="unexplained",
-        )
-    return msgspec.structs.replace(
-        nothing_known(stated.student, stated.contact, stated.relation),
-        correspondence=Flag.NO if stated.correspondence is Flag.NO else Flag.UNSET,
-        reports=Flag.NO if stated.reports is Flag.NO else Flag.UNSET,
     )
 
 
@@ -312,6 +213,7 @@ def _read_address(row: Row, contact: str, links: GuardianLinks, country: str) ->
         address = postal_address(lines, postcode=postcode, country=row.text("country") or country)
     except UnreadableValueError as error:
         row.refuse("addressLine1", error.sentence)
+        row.findings.mention("contact_points", f"{contact}-letter")
     else:
         links.addresses.hear(row, "addressLine1", contact, address)
 

@@ -1,8 +1,13 @@
 """What an import answers: the directory it read, the lines it refused, and what a person should know."""
 
+from collections.abc import Callable, Iterable
+
 import msgspec
 
 from gateway.directory.model import Directory
+
+Mention = tuple[str, tuple[str, ...]]
+"""A list of the directory and the key of a row in it, such as `("contact_points", ("mum-email",))`."""
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True):
@@ -10,7 +15,7 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
 
     file: str
     line: int
-    """The physical line on which the row starts, counted from 1."""
+    """The physical line on which the row starts, in JSON its place in the list; both counted from 1."""
     field: str
     reason: str
     """One sentence: what is wrong and what to do; never the value itself."""
@@ -31,6 +36,8 @@ class Import(msgspec.Struct, frozen=True, kw_only=True):
     directory: Directory
     refused: tuple[Refused, ...] = ()
     notes: tuple[Note, ...] = ()
+    mentioned: frozenset[Mention] = frozenset()
+    """What the file speaks of without being understood: on record it stays as it is, rather than end."""
 
 
 class ImportRefusedError(Exception):
@@ -52,11 +59,12 @@ class UnreadableValueError(ValueError):
 
 
 class Findings:
-    """Collects refusals and notes while files are read, in the order of the reading."""
+    """Collects refusals, notes and mentions while files are read, in the order of the reading."""
 
     def __init__(self) -> None:
         self._refused: list[Refused] = []
         self._notes: list[Note] = []
+        self._mentioned: set[Mention] = set()
 
     def refuse(self, file: str, line: int, field: str, reason: str) -> None:
         """Put a value or row on record as not taken over."""
@@ -66,10 +74,33 @@ class Findings:
         """Put on record what a person should know."""
         self._notes.append(Note(file=file, sentence=sentence, line=line, field=field))
 
-    def conclude(self, directory: Directory) -> Import:
-        """Join the directory and its account, ordered by file and line."""
+    def mention(self, entity: str, *key: str) -> None:
+        """Put on record that the file speaks of a row, though the row could not be taken over."""
+        self._mentioned.add((entity, key))
+
+    def mention_link(self, student: str, contact: str, valid_from: str = "") -> None:
+        """Put on record that the file speaks of a relationship which could not be taken over."""
+        self.mention("relationships", student, contact, valid_from)
+
+    def conclude(self, directory: Directory, *, points_of: Callable[[str], Iterable[str]]) -> Import:
+        """Join the directory and its account, ordered by file and line.
+
+        A mentioned relationship keeps its student and contact, too; `points_of` names every id that a contact's points
+        can have in this format.
+        """
+        students = {student.id for student in directory.students}
+        contacts = {contact.id for contact in directory.contacts}
+        for student, contact in [key[:2] for entity, key in self._mentioned if entity == "relationships"]:
+            if student not in students:
+                self.mention("students", student)
+            if contact not in contacts:
+                self.mention("contacts", contact)
+        for contact in [key[0] for entity, key in self._mentioned if entity == "contacts"]:
+            for point in points_of(contact):
+                self.mention("contact_points", point)
         return Import(
             directory=directory,
             refused=tuple(sorted(self._refused, key=lambda refused: (refused.file, refused.line))),
             notes=tuple(sorted(self._notes, key=lambda note: (note.file, note.line or 0))),
+            mentioned=frozenset(self._mentioned),
         )

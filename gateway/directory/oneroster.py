@@ -6,27 +6,18 @@ Extension columns read besides: `metadata.jurisdiction`, `metadata.timezone` and
 
 import datetime as dt
 from collections.abc import Collection, Iterator
-from functools import partial
 
 from gateway.directory.addresses import country_of
 from gateway.directory.archive import unpack
-from gateway.directory.contact_details import email_address, phone_number, takes_texts
-from gateway.directory.csv_rows import Row, language, time_zone
-from gateway.directory.guardian_links import GuardianLinks, nothing_known, read_guardian_links
+from gateway.directory.csv_rows import language, time_zone
+from gateway.directory.guardian_links import GuardianLinks, read_guardian_links
 from gateway.directory.importing import Findings, Import, ImportRefusedError, UnreadableValueError
-from gateway.directory.model import (
-    ChannelName,
-    Contact,
-    ContactPoint,
-    Directory,
-    PointLabel,
-    Relationship,
-    School,
-    Student,
-)
+from gateway.directory.kinship import nothing_known
+from gateway.directory.model import Contact, Directory, Relationship, School, Student
 from gateway.directory.oneroster_students import read_students
-from gateway.directory.oneroster_tables import GUARDIAN_LINKS, ORGS, TABLES, USERS, Export
+from gateway.directory.oneroster_tables import GUARDIAN_LINKS, ORGS, ROLES, TABLES, USERS, Export
 from gateway.directory.oneroster_users import Users, read_users
+from gateway.directory.user_points import point_ids, user_points
 
 _ADULT = 18
 _COUNTRY_LETTERS = 2
@@ -45,7 +36,7 @@ def read_oneroster(archive: bytes, *, today: dt.date) -> Import:
     students = tuple(read_students(export, users, today=today))
     links = read_guardian_links(export.links(), students=users.students, people=users.rows, country=country)
     relationships = sorted(
-        [*links.all_relationships(), *_bare_relationships(users, links, extended=GUARDIAN_LINKS in export)],
+        [*links.all_relationships(), *_bare_relationships(users, links, country, extended=GUARDIAN_LINKS in export)],
         key=lambda link: (link.student, link.contact, str(link.valid_from)),
     )
     contacts = sorted({link.contact for link in relationships})
@@ -54,6 +45,7 @@ def read_oneroster(archive: bytes, *, today: dt.date) -> Import:
     at_work |= {contact for contact in contacts if users.is_staff(contact, today)}
     _note_gaps(export, users, contacts, findings)
     _note_adults(users, students, contacts, today)
+    _mention_lost(export, users, findings)
     return findings.conclude(
         Directory(
             school=school,
@@ -62,14 +54,15 @@ def read_oneroster(archive: bytes, *, today: dt.date) -> Import:
             contact_points=tuple(
                 point
                 for contact in contacts
-                for point in _points(
+                for point in user_points(
                     contact, users.rows[contact], letters.get(contact), country=country, at_work=contact in at_work
                 )
             ),
             households=links.households(),
             relationships=tuple(relationships),
             restrictions=links.restrictions(),
-        )
+        ),
+        points_of=point_ids,
     )
 
 
@@ -98,16 +91,17 @@ def _jurisdiction(text: str) -> str:
     return text
 
 
-def _bare_relationships(users: Users, links: GuardianLinks, *, extended: bool) -> Iterator[Relationship]:
+def _bare_relationships(users: Users, links: GuardianLinks, country: str, *, extended: bool) -> Iterator[Relationship]:
     """Link students with those agents of whom guardian_links.csv says nothing."""
     for student, row in users.students.items():
         for agent in row.items("agentSourcedIds"):
             if agent not in users.rows:
                 row.refuse("agentSourcedIds", "An id names nobody in users.csv; correct it or add the person.")
+                row.findings.mention_link(student, agent)
             elif agent in users.students:
                 row.refuse("agentSourcedIds", "An id names a student, who cannot be a contact; correct it.")
             elif (student, agent) not in links.relationships:
-                yield nothing_known(student, agent, users.relation(agent))
+                yield nothing_known(student, agent, users.relation(agent), united_states=country == "US")
                 if extended:
                     row.note("An agent has no row in guardian_links.csv; personal mail to them is held until it has.")
 
@@ -125,39 +119,6 @@ def _contact(contact: str, users: Users, links: GuardianLinks, today: dt.date) -
         timezone=row.read("metadata.timezone", time_zone),
         staff=users.is_staff(contact, today),
     )
-
-
-def _points(
-    contact: str, row: Row, letter: ContactPoint | None, *, country: str, at_work: bool
-) -> Iterator[ContactPoint]:
-    """Yield a contact's points; staff and professionals are in users.csv with their mailbox at work."""
-    email = row.read("email", email_address)
-    if email:
-        label = PointLabel.WORK if at_work else PointLabel.PERSONAL
-        yield ContactPoint(
-            id=f"{contact}-email", contact=contact, channel=ChannelName.EMAIL, address=email, label=label
-        )
-    yield from _numbers(contact, row, country)
-    if letter:
-        yield letter
-    elif not any(row.text(column) for column in ("email", "sms", "phone")):
-        row.note("The contact has no e-mail address, number or postal address; add one, or nothing can reach them.")
-
-
-def _numbers(contact: str, row: Row, country: str) -> Iterator[ContactPoint]:
-    """Yield the text and call points: a mobile takes both, `phone` is never texted."""
-    read_number = partial(phone_number, country=country)
-    mobile, phone = row.read("sms", read_number), row.read("phone", read_number)
-    if mobile and takes_texts(mobile):
-        yield ContactPoint(id=f"{contact}-sms", contact=contact, channel=ChannelName.SMS, address=mobile)
-    elif mobile:
-        row.refuse("sms", "This is a landline, so it is only called; put it into the column phone.")
-    numbers = dict.fromkeys(number for number in (mobile, phone) if number)
-    for order, number in enumerate(numbers, start=1):
-        name = "voice" if order == 1 else f"voice-{order}"
-        yield ContactPoint(
-            id=f"{contact}-{name}", contact=contact, channel=ChannelName.VOICE, address=number, order=order
-        )
 
 
 def _note_gaps(export: Export, users: Users, contacts: Collection[str], findings: Findings) -> None:
@@ -181,6 +142,22 @@ def _note_gaps(export: Export, users: Users, contacts: Collection[str], findings
             f"{len(backwards)} people who are no students name agents, to no effect; name them in the student's row.",
             field="agentSourcedIds",
         )
+
+
+def _mention_lost(export: Export, users: Users, findings: Findings) -> None:
+    """Keep on record whom the refused rows speak of, as far as their ids can be read."""
+    students = {row.text("sourcedId"): row for row in export.lost[USERS]}
+    for user in students:
+        if user:
+            findings.mention("students", user)
+            findings.mention("contacts", user)
+    without_role = {row.text("userSourcedId") for row in export.lost[ROLES]}
+    students |= {user: row for user, row in users.rows.items() if user in without_role}
+    for student, row in students.items():
+        for agent in row.items("agentSourcedIds"):
+            findings.mention_link(student, agent)
+    for row in export.lost[GUARDIAN_LINKS]:
+        findings.mention_link(row.text("studentSourcedId"), row.text("personSourcedId"), row.text("validFrom"))
 
 
 def _note_adults(users: Users, students: tuple[Student, ...], contacts: Collection[str], today: dt.date) -> None:

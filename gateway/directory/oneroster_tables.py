@@ -3,6 +3,7 @@
 OneRoster 1.2 CSV binding (1EdTech, 1.2.1); 1.1 differs in users.csv, which holds the role, and has no roles.csv.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Final
 
@@ -95,6 +96,8 @@ class Export:
         """Check the manifest; raises ImportRefusedError when the files are not one complete export."""
         self._contents = unpacked.contents
         self._findings = findings
+        self.lost: defaultdict[str, list[Row]] = defaultdict(list)
+        """The rows refused as a whole, by file, once their file has been read."""
         for file in (MANIFEST, ORGS, USERS):
             if file not in self._contents:
                 raise ImportRefusedError("The file is missing at the root of the zip; export again with it.", file)
@@ -110,7 +113,13 @@ class Export:
     def _rows(self, file: str) -> Iterator[Row]:
         if file not in self._contents:
             return iter(())
-        return read_rows(self._contents[file], file=file, columns=TABLES[file], findings=self._findings)
+        return read_rows(
+            self._contents[file],
+            file=file,
+            columns=TABLES[file],
+            findings=self._findings,
+            lost=self.lost[file].append,
+        )
 
     def links(self) -> Iterator[Row]:
         """Yield the rows of guardian_links.csv, which have no id of their own."""
@@ -123,6 +132,7 @@ class Export:
             key = row.read("sourcedId", identifier)
             if row.text("status").lower() not in {"", "active"}:
                 _refuse_status(row)
+                self.lost[file].append(row)
             elif key is None and not row.unreadable:
                 row.refuse("sourcedId", "The row has no id; give it one.")
             elif key in seen:

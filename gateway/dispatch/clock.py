@@ -3,7 +3,7 @@
 import asyncio
 import datetime as dt
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from gateway.dispatch.receipts import ReceiptDesk
 from gateway.dispatch.wakeups import WakeUps
@@ -27,12 +27,19 @@ class Clock:
     """Makes its rounds; several may run, as waking twice does no harm."""
 
     def __init__(
-        self, database: Database, wakeups: WakeUps, receipts: ReceiptDesk, *, now: Callable[[], dt.datetime]
+        self,
+        database: Database,
+        wakeups: WakeUps,
+        receipts: ReceiptDesk,
+        *,
+        now: Callable[[], dt.datetime],
+        sweeps: Sequence[Callable[[], Awaitable[None]]] = (),
     ) -> None:
         self._database = database
         self._wakeups = wakeups
         self._receipts = receipts
         self._now = now
+        self._sweeps = sweeps
         self._woken: dict[tuple[str, str], dt.datetime] = {}
 
     async def run(self) -> None:
@@ -70,6 +77,8 @@ class Clock:
             async with self._database.writing() as connection:
                 for notification in open_ends:
                     await finish(connection, notification, at=now)
+        for sweep in self._sweeps:
+            await sweep()
 
     async def _wake(self, kind: str, due: list[tuple[str, str]], now: dt.datetime) -> None:
         """Wake what has not been woken lately."""

@@ -123,7 +123,7 @@ class DocumentDesk:
         near = await among(connection, notification.id, [student.id for student in directory.students])
         category = Category(notification.category)
         evaluation = evaluate(
-            DirectoryIndex(directory),
+            DirectoryIndex(_as_sent(directory, row, category)),
             Request(category=category, at=now, students=tuple(near), contacts=named),
             contacts=[row.contact],
             policy=self._policy,

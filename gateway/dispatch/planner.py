@@ -4,11 +4,13 @@ import datetime as dt
 import logging
 from collections.abc import Callable
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.directory.indexing import DirectoryIndex
-from gateway.directory.model import Category
+from gateway.directory.model import Category, School
 from gateway.dispatch.chunks import Plan, Rows, rows_of
 from gateway.dispatch.requests import Lane, NotificationRequest
 from gateway.dispatch.wakeups import WakeUps
@@ -65,17 +67,28 @@ class Planner:
                 return
             request = msgspec.json.decode(row.request, type=NotificationRequest)
             if not await audience_fixed(connection, notification):
-                audience = request.audience
-                await fix_audience(
-                    connection, notification, row.school, listed=audience.students, groups=audience.groups
-                )
-        cursor: str | None = row.cursor
-        while cursor is not None:
-            cursor = await self._plan_chunk(row, request, cursor)
+                await self._fix_audience(connection, row, request, now)
+        cursor: str = row.cursor
+        while (reached := await self._plan_chunk(row, request, cursor)) is not None:
+            cursor = reached
         async with self._database.writing() as connection:
-            if await end_planning(connection, notification, owner=self._owner, at=self._now()):
+            # Nobody ends a planning from a place where another one has left it behind.
+            if await end_planning(connection, notification, owner=self._owner, cursor=cursor, at=self._now()):
                 await finish(connection, notification, at=self._now())
         _log.info("planned", extra={"notification": notification})
+
+    async def _fix_audience(
+        self, connection: AsyncConnection, row: Any, request: NotificationRequest, now: dt.datetime
+    ) -> None:
+        school, _version = await _school_of(connection, row.school)
+        await fix_audience(
+            connection,
+            row.id,
+            row.school,
+            listed=request.audience.students,
+            groups=request.audience.groups,
+            today=now.astimezone(ZoneInfo(school.timezone)).date(),
+        )
 
     async def _plan_chunk(self, row: Any, request: NotificationRequest, cursor: str) -> str | None:
         """Decide about the next contacts and commit them with the cursor; gives the new cursor or None at the end."""
@@ -99,10 +112,7 @@ class Planner:
         audience = audience_of(row.id)
         named = request.audience.contacts or ()
         async with self._database.reading() as connection:
-            known = await load_school(connection, row.school)
-            if known is None:
-                raise LookupError("a notification's school has left the directory")
-            school, version = known
+            school, version = await _school_of(connection, row.school)
             contacts = await next_chunk(connection, school.id, audience, named, cursor, self._chunk)
             if not contacts:
                 return {}, None
@@ -125,6 +135,13 @@ class Planner:
         )
         points = {point.id: point for point in directory.contact_points}
         return rows_of(plan, evaluation.answer, evaluation.neutral_points, points, now), contacts[-1]
+
+
+async def _school_of(connection: AsyncConnection, school: str) -> tuple[School, int]:
+    known = await load_school(connection, school)
+    if known is None:
+        raise LookupError("a notification's school has left the directory")
+    return known
 
 
 def languages_of(sources: str) -> tuple[str, ...]:

@@ -5,7 +5,6 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channels.base import Receipt, ReceiptStatus
@@ -41,11 +40,11 @@ class ReceiptDesk:
     async def take_parked(self) -> None:
         """Apply events that came before their delivery was on record."""
         async with self._database.reading() as connection:
-            rows = await parked(connection)
-        if not rows:
+            waiting = await parked(connection)
+        if not waiting:
             return
         async with self._database.writing() as connection:
-            wake = await self._apply(connection, [_receipt(row) for row in rows])
+            wake = await self._apply(connection, waiting)
         await self._wake(wake)
 
     async def _apply(self, connection: AsyncConnection, news: Sequence[Receipt]) -> list[tuple[str, str]]:
@@ -110,15 +109,3 @@ def _event(row: Any, receipt: Receipt, state: State) -> dict[str, Any]:
         "news": receipt.status.value,
         "detail": receipt.explanation,
     }
-
-
-def _receipt(row: Any) -> Receipt:
-    return Receipt(
-        provider=row.provider,
-        event_id=row.event_id,
-        status=ReceiptStatus(row.status),
-        at=row.at,
-        delivery=row.delivery,
-        provider_id=row.provider_id,
-        raw=msgspec.json.decode(row.raw),
-    )

@@ -14,7 +14,7 @@ from gateway.rules.answer import Mode
 from gateway.store.identity import derived_id
 from gateway.store.people import key_of, load_points, load_school
 from gateway.store.roster import raise_version
-from gateway.store.sending import add_deliveries, load_messages, mark_points, merged_with, open_or_done
+from gateway.store.sending import add_deliveries, lock_messages, mark_points, merged_with, open_or_done
 from gateway.store.tables import contact_points
 from gateway.store.tasks import add_tasks
 
@@ -28,7 +28,7 @@ async def start_next_routes(
     and without anything that left becomes a task for the office (R24).
     """
     rows = [*failed, *await merged_with(connection, [row.id for row in failed])]
-    messages = await load_messages(connection, list({row.message for row in rows}))
+    messages = await lock_messages(connection, list({row.message for row in rows}))
     still_alive = await open_or_done(connection, list(messages))
     started: list[dict[str, Any]] = []
     hopeless: list[Any] = []

@@ -57,7 +57,7 @@ async def only_school(connection: AsyncConnection) -> str | None:
 
 async def load_directory(connection: AsyncConnection, school: School) -> Directory:
     """Load everything of one school."""
-    return await _load(connection, school, None, None)
+    return await _load(connection, school, None, None, ())
 
 
 async def load_neighbourhood(
@@ -71,6 +71,7 @@ async def load_neighbourhood(
 
     That is: their students of the audience, everyone related to these, whoever shares an address with any of
     them, and for those who share one with the chunk their own students too, as merging compares whole messages.
+    Where contacts are named, each is decided about with every student of the audience, related or not.
     """
     own = {*chunk, *named}
     first = await _students_of(connection, school.id, own, audience)
@@ -79,7 +80,7 @@ async def load_neighbourhood(
     near = first | await _students_of(connection, school.id, partners, audience)
     people = own | await _contacts_of(connection, school.id, near)
     people |= await _sharers(connection, school.id, people)
-    return await _load(connection, school, near, people)
+    return await _load(connection, school, near, people, audience if named else ())
 
 
 async def _students_of(
@@ -111,9 +112,13 @@ async def _sharers(connection: AsyncConnection, school: str, people: set[str]) -
 
 
 async def _load(
-    connection: AsyncConnection, school: School, near: set[str] | None, people: set[str] | None
+    connection: AsyncConnection,
+    school: School,
+    near: set[str] | None,
+    people: set[str] | None,
+    alone: Select[tuple[str]] | Collection[str],
 ) -> Directory:
-    """Load rows about these students and contacts; None stands for all."""
+    """Load rows about these students and contacts; None stands for all. Of students `alone` nobody's links count."""
 
     async def rows(query: Select[tuple[str]], kind: type[_T]) -> tuple[_T, ...]:
         return _decode((await connection.execute(query)).scalars(), kind)
@@ -128,7 +133,10 @@ async def _load(
     return Directory(
         school=school,
         students=await rows(
-            select(students.c.document).where(students.c.school == school.id, _within(students.c.id, wanted)), Student
+            select(students.c.document).where(
+                students.c.school == school.id, or_(_within(students.c.id, wanted), students.c.id.in_(alone))
+            ),
+            Student,
         ),
         contacts=await _load_contacts(connection, school.id, people),
         contact_points=await load_points(connection, school, _within(contact_points.c.contact, people)),
@@ -252,6 +260,8 @@ async def next_chunk(
     )
     related = list((await connection.execute(query)).scalars())
     extra = [contact for contact in named if contact > after]
+    if extra and not related and (await connection.execute(audience.limit(1))).first() is None:
+        return []  # about nobody there is nothing to decide
     return sorted({*related, *extra})[:size]
 
 

@@ -4,9 +4,12 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, exists, insert, literal, or_, select, update
+import msgspec
+from sqlalchemy import Row, Select, and_, exists, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.directory.model import Student
+from gateway.rules.occasion import is_enrolled
 from gateway.store.tables import (
     decisions,
     deliveries,
@@ -64,24 +67,30 @@ async def fix_audience(
     *,
     listed: tuple[str, ...] | None,
     groups: tuple[str, ...] | None,
+    today: dt.date,
 ) -> None:
-    """Write down once which students a notification is about: the listed, those of the groups, or everyone."""
-    source: Select[Any] = select(literal(notification), students.c.id).where(
-        students.c.school == school, students.c.ended_at.is_(None)
-    )
-    if listed is not None:
-        rows = [{"notification": notification, "student": student} for student in dict.fromkeys(listed)]
+    """Write down once which students a notification is about: the listed, or who is enrolled of groups or everyone."""
+    chosen = list(dict.fromkeys(listed)) if listed is not None else await _enrolled(connection, school, groups, today)
+    if chosen:
+        rows = [{"notification": notification, "student": student} for student in chosen]
         await connection.execute(insert(notification_students), rows)
-        return
+
+
+async def _enrolled(
+    connection: AsyncConnection, school: str, groups: tuple[str, ...] | None, today: dt.date
+) -> list[str]:
+    query = select(students.c.document).where(students.c.school == school, students.c.ended_at.is_(None))
     if groups is not None:
-        source = source.where(
+        query = query.where(
             exists().where(
                 student_groups.c.school == school,
                 student_groups.c.student == students.c.id,
                 student_groups.c.group.in_(groups),
             )
         )
-    await connection.execute(insert(notification_students).from_select(["notification", "student"], source))
+    decoder = msgspec.json.Decoder(Student)
+    found = [decoder.decode(document) for document in (await connection.execute(query)).scalars()]
+    return [student.id for student in found if is_enrolled(student, today)]
 
 
 async def audience_fixed(connection: AsyncConnection, notification: str) -> bool:
@@ -126,11 +135,18 @@ async def save_chunk(
     return True
 
 
-async def end_planning(connection: AsyncConnection, notification: str, *, owner: str, at: dt.datetime) -> bool:
-    """Record that every contact has been decided; says whether this planner still had the lease."""
+async def end_planning(
+    connection: AsyncConnection, notification: str, *, owner: str, cursor: str, at: dt.datetime
+) -> bool:
+    """Record that every contact has been decided; says whether it was still this planner's to say."""
     ended = await connection.execute(
         update(notifications)
-        .where(notifications.c.id == notification, notifications.c.status == "planning", notifications.c.owner == owner)
+        .where(
+            notifications.c.id == notification,
+            notifications.c.status == "planning",
+            notifications.c.owner == owner,
+            notifications.c.cursor == cursor,
+        )
         .values(status="sending", planned_at=at, owner=None, lease_until=None)
     )
     return ended.rowcount == 1

@@ -9,6 +9,7 @@ from sqlalchemy import Row, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.rules.answer import Decision
+from gateway.store.inserting import insert_new
 from gateway.store.tables import chronology, decisions, deliveries, messages
 
 
@@ -106,13 +107,9 @@ async def left_or_leaving(
 
 async def save_messages(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
     """Add new messages and give those on record their new routes."""
-    ids = [row["id"] for row in rows]
-    known = set((await connection.execute(select(messages.c.id).where(messages.c.id.in_(ids)))).scalars())
-    new = [row for row in rows if row["id"] not in known]
-    if new:
-        await connection.execute(insert(messages), new)
+    new = await insert_new(connection, messages, rows)
     for row in rows:
-        if row["id"] in known:
+        if (row["id"],) not in new:
             await connection.execute(update(messages).where(messages.c.id == row["id"]).values(routes=row["routes"]))
 
 

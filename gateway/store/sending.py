@@ -4,9 +4,11 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Row, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.directory.model import PointState
+from gateway.store.inserting import insert_new, tolerant_insert
 from gateway.store.tables import attempts, deliveries, delivery_events, messages, notifications, point_marks
 
 CLAIMABLE = ("queued", "retrying")
@@ -116,7 +118,8 @@ async def record_states(connection: AsyncConnection, rows: Sequence[dict[str, An
         )
         .values({name: bindparam(name) for name in _OUTCOME_COLUMNS} | {"owner": None, "lease_until": None})
     )
-    await connection.execute(statement, [{**row, "key_id": row["id"], "key_owner": row["owner"]} for row in rows])
+    in_order = sorted(rows, key=lambda row: str(row["id"]))  # as receipts lock them: no waiting in a ring
+    await connection.execute(statement, [{**row, "key_id": row["id"], "key_owner": row["owner"]} for row in in_order])
     await follow_carriers(connection, [row["id"] for row in rows])
 
 
@@ -134,16 +137,17 @@ async def set_states(connection: AsyncConnection, rows: Sequence[dict[str, Any]]
 
 
 async def follow_carriers(connection: AsyncConnection, carriers: Sequence[str]) -> None:
-    """Let merged deliveries share the fate of the one that carries them, as far as it left or was withdrawn."""
+    """Let merged deliveries share the fate of the one that carries them, unless a rule withdrew that one alone."""
     carrier = deliveries.alias()
-    shared = ("state", "code", "detail", "provider", "provider_id", "changed_at")
+    shared = ("state", "code", "detail", "due_at", "provider", "provider_id", "changed_at")
+    in_force = select(carrier.c.id).where(carrier.c.id.in_(carriers), carrier.c.state != "suppressed")
 
     def of_carrier(column: str) -> Any:
         return select(carrier.c[column]).where(carrier.c.id == deliveries.c.merged_into).scalar_subquery()
 
     await connection.execute(
         update(deliveries)
-        .where(deliveries.c.merged_into.in_(carriers), deliveries.c.state.not_in(("suppressed", "cancelled")))
+        .where(deliveries.c.merged_into.in_(in_force), deliveries.c.state.not_in(("suppressed", "cancelled")))
         .values({column: of_carrier(column) for column in shared})
     )
 
@@ -173,19 +177,21 @@ async def add_events(connection: AsyncConnection, rows: Sequence[dict[str, Any]]
 
 async def add_deliveries(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
     """Start further routes. Their ids are derived, so one that was started already is left alone."""
-    known = set(
-        (
-            await connection.execute(select(deliveries.c.id).where(deliveries.c.id.in_([row["id"] for row in rows])))
-        ).scalars()
-    )
-    new = [row for row in rows if row["id"] not in known]
-    if new:
-        await connection.execute(insert(deliveries), new)
+    await insert_new(connection, deliveries, rows)
 
 
 async def load_messages(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, Row[Any]]:
     """Load messages by id."""
     return {row.id: row for row in await connection.execute(select(messages).where(messages.c.id.in_(ids)))}
+
+
+async def lock_messages(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, Row[Any]]:
+    """Load messages by id and let whoever settles deliveries of the same ones wait.
+
+    Else of two deliveries that fail at the same moment each would be taken for the other's hope.
+    """
+    query = select(messages).where(messages.c.id.in_(ids)).order_by(messages.c.id).with_for_update()
+    return {row.id: row for row in await connection.execute(query)}
 
 
 async def load_notifications(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, Row[Any]]:
@@ -227,14 +233,17 @@ async def due_batches(
 
 async def mark_points(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
     """Remember what providers say of addresses; the worst mark stays (R33, R34)."""
-    for row in rows:
-        same = and_(
-            point_marks.c.school == row["school"],
-            point_marks.c.channel == row["channel"],
-            point_marks.c.address_key == row["address_key"],
+    keys = [column.name for column in point_marks.primary_key]
+    severity = [state.value for state in PointState]
+    for row in sorted(rows, key=lambda row: [row[key] for key in keys]):
+        statement = tolerant_insert(connection, point_marks).values(row)
+        better = severity[: severity.index(row["state"])]
+        statement = statement.on_conflict_do_update(
+            index_elements=keys,
+            set_={name: statement.excluded[name] for name in ("state", "reason", "at")},
+            where=point_marks.c.state.in_(better),
         )
-        if (await connection.execute(select(point_marks.c.state).where(same))).first() is None:
-            await connection.execute(insert(point_marks).values(row))
+        await connection.execute(statement)
 
 
 async def open_or_done(connection: AsyncConnection, message_ids: Sequence[str]) -> set[str]:
@@ -248,7 +257,7 @@ async def hand_back(connection: AsyncConnection, rows: Sequence[Any], *, owner: 
     """Give claimed deliveries back that no provider has seen: they are due at once for another worker."""
     if not rows:
         return
-    await connection.execute(
+    statement = (
         update(deliveries)
         .where(
             deliveries.c.id.in_([row.id for row in rows]), deliveries.c.owner == owner, deliveries.c.state == "sending"
@@ -261,8 +270,10 @@ async def hand_back(connection: AsyncConnection, rows: Sequence[Any], *, owner: 
             changed_at=now,
             attempts=deliveries.c.attempts - 1,
         )
+        .returning(deliveries.c.id)
     )
-    await forget_attempts(connection, rows)
+    returned = set((await connection.execute(statement)).scalars())
+    await forget_attempts(connection, [row for row in rows if row.id in returned])
 
 
 async def forget_attempts(connection: AsyncConnection, rows: Sequence[Any]) -> None:
@@ -278,17 +289,18 @@ async def lose_claims(
     connection: AsyncConnection, rows: Sequence[Any], *, now: dt.datetime, code: str, detail: str
 ) -> None:
     """Turn claims whose worker died into `unknown`, due at once to be found out about."""
-    await connection.execute(
+    statement = (
         update(deliveries)
         .where(
-            deliveries.c.id == bindparam("key_id"),
-            deliveries.c.owner == bindparam("key_owner"),
+            deliveries.c.id.in_([row.id for row in rows]),
             deliveries.c.state == "sending",
             deliveries.c.lease_until < now,
         )
-        .values(state="unknown", owner=None, lease_until=None, due_at=now, changed_at=now, code=code, detail=detail),
-        [{"key_id": row.id, "key_owner": row.owner} for row in rows],
+        .values(state="unknown", owner=None, lease_until=None, due_at=now, changed_at=now, code=code, detail=detail)
+        .returning(deliveries.c.id, deliveries.c.attempts)
     )
+    lost = list(await connection.execute(statement))
+    await follow_carriers(connection, [row.id for row in lost])
     await record_attempts(
         connection,
         [
@@ -302,6 +314,6 @@ async def lose_claims(
                 "code": code,
                 "detail": detail,
             }
-            for row in rows
+            for row in lost
         ],
     )

@@ -345,7 +345,7 @@ receipts = Table(
     identifier("delivery", nullable=True),
     identifier("provider_id", nullable=True),
     word("status"),
-    document("raw"),
+    document(),
     instant("at"),
     instant("received_at"),
     instant("applied_at", nullable=True),
@@ -400,3 +400,62 @@ wishes = Table(
     word("origin"),
 )
 """What contacts told us themselves (R21): kept apart from the directory, so that no import takes it back."""
+
+# --- the restrictions register -------------------------------------------------------------------------------
+
+restriction_steps = Table(
+    "restriction_steps",
+    metadata,
+    identifier("school", primary_key=True),
+    identifier("restriction", primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    word("step"),
+    identifier("by", nullable=True),
+    instant("at"),
+    document(),
+    document("proposed", nullable=True),
+    document("otherwise", nullable=True),
+    Column("evidence", Text, nullable=True),
+    Column("note", Text, nullable=True),
+    identifier("successor", nullable=True),
+)
+"""Append-only: every version of a restriction. `document` acts from this step on; while the step is the last one and
+awaits a second person, `proposed` is what acts once it is approved and `otherwise` what acts once it is rejected."""
+
+restriction_views = Table(
+    "restriction_views",
+    metadata,
+    Column("id", SERIAL, primary_key=True),
+    identifier("school"),
+    identifier("restriction"),
+    identifier("viewer"),
+    instant("at"),
+    Index(None, "school", "restriction", "id"),
+)
+"""Append-only: whose key saw which restriction, and when."""
+
+objections = Table(
+    "objections",
+    metadata,
+    identifier("id", primary_key=True),
+    identifier("school"),
+    identifier("student"),
+    identifier("contact"),
+    identifier("said_by"),
+    Column("note", Text, nullable=True),
+    identifier("taken_by"),
+    instant("at"),
+)
+"""What somebody said against telling a contact: a note and a task, never a restriction (R03)."""
+
+_WAITING = "state IN ('held', 'queued', 'retrying')"
+
+Index(
+    "ix_deliveries_waiting",
+    deliveries.c.school,
+    deliveries.c.lane,
+    deliveries.c.directory_version,
+    postgresql_where=text(_WAITING),
+    sqlite_where=text(_WAITING),
+)
+"""Finds what has not left and was decided under an older directory (R44)."""

@@ -4,22 +4,16 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.store.inserting import insert_new
 from gateway.store.tables import tasks
 
 
 async def add_tasks(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
     """Put tasks on the list. Their ids are derived from their subject, so that none is listed twice."""
-    wanted = {row["id"]: row for row in rows}
-    if not wanted:
-        return
-    known = (await connection.execute(select(tasks.c.id).where(tasks.c.id.in_(wanted)))).scalars()
-    for identifier in known:
-        del wanted[identifier]
-    if wanted:
-        await connection.execute(insert(tasks), list(wanted.values()))
+    await insert_new(connection, tasks, rows)
 
 
 async def open_tasks(connection: AsyncConnection, school: str, *, after: str = "", limit: int = 100) -> list[Row[Any]]:

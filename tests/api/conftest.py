@@ -17,9 +17,16 @@ async def office(database_url: str, tmp_path: Path) -> AsyncIterator[Office]:
 
 
 @pytest_asyncio.fixture
-async def new_office(database_url: str, tmp_path: Path) -> AsyncIterator[Office]:
+async def small_office(tmp_path: Path) -> AsyncIterator[Office]:
+    """Give an office with a database of its own on SQLite, for what does not depend on the database."""
+    async with opened(f"sqlite+aiosqlite:///{tmp_path / 'gateway.db'}", tmp_path) as office:
+        yield office
+
+
+@pytest_asyncio.fixture
+async def new_office(tmp_path: Path) -> AsyncIterator[Office]:
     """Give an office of an installation that has no directory yet."""
-    async with opened(database_url, tmp_path, directory=None) as office:
+    async with opened(f"sqlite+aiosqlite:///{tmp_path / 'gateway.db'}", tmp_path, directory=None) as office:
         yield office
 
 

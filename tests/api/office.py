@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
-
 from sqlalchemy import select
 
 from gateway.access import Scope, make_key
@@ -38,10 +37,10 @@ DIRECTORY: dict[str, Any] = {
         {"id": "P2", "contact": "C1", "channel": "sms", "address": "+447700900001"},
     ],
     "relationships": [
-        {"student": student, "contact": "C1", "relation": "mother", "parental_responsibility": "yes", "lives_with": True}
+        {"student": student, "contact": "C1", "parental_responsibility": "yes", "lives_with": True}
         for student in ("S1", "S2")
     ],
-}  # fmt: skip
+}
 
 NOTICE: dict[str, Any] = {
     "category": "routine",

@@ -35,16 +35,16 @@ MISTAKES = [
     Mistake("unknown purpose", {"purpose": "zebra"}, "/purpose", "'purpose' must be one of action, attendance,"),
     Mistake("unknown field", {"zebra": 1}, "/zebra", "There is no field 'zebra' here: remove it"),
     Mistake("data as a field", {"Cleo Quill, 7 Elm Road": 1}, "", "There is a field that this call does not have"),
-    Mistake("number for text", {"reference": 7}, "/reference", "'reference' must be a text or null, not a whole number"),
+    Mistake("number for text", {"reference": 7}, "/reference", "'reference' must be a text or null, not a whole"),
     Mistake("text for object", {"audience": "everyone"}, "/audience", "'audience' must be an object, not a text"),
     Mistake("null for object", {"audience": None}, "/audience", "'audience' must be an object, not null"),
-    Mistake("text for list", {"audience": {"students": "S1"}}, "/audience/students", "must be a list or null, not a text"),
-    Mistake("number in list", {"audience": {"students": ["S1", 7]}}, "/audience/students/1", "Each entry of 'students'"),
+    Mistake("text for list", {"audience": {"students": "S1"}}, "/audience/students", "must be a list or null, not a"),
+    Mistake("number in list", {"audience": {"students": ["S1", 7]}}, "/audience/students/1", "Each entry of"),
     Mistake("empty id", {"audience": {"students": [""]}}, "/audience/students/0", "a text of at least 1 characters"),
     Mistake("long id", {"audience": {"groups": ["g" * 201]}}, "/audience/groups/0", "a text of at most 200 characters"),
     Mistake("empty list", {"audience": {"students": []}}, "/audience/students", "a list of at least 1 entries"),
     Mistake("object as value", {"values": {"day": {}}}, "/values/*", "Each entry of 'values' must be true or false,"),
-    Mistake("object as own value", {"student_values": {"S1": {"a": {}}}}, "/student_values/*/*", "'student_values' must"),
+    Mistake("object as own value", {"student_values": {"S1": {"a": {}}}}, "/student_values/*/*", "must be true"),
     Mistake("no instant", {"send_at": "tomorrow"}, "/send_at", "'send_at' must be an instant such as 2026-06-15T10:00"),
     Mistake("number as instant", {"send_at": 1}, "/send_at", "an instant such as 2026-06-15T10:00:00+01:00 or null"),
     Mistake("long reference", {"reference": "r" * 1001}, "/reference", "a text of at most 1000 characters"),
@@ -52,18 +52,18 @@ MISTAKES = [
     Mistake("nobody", {"audience": {}}, "/audience", "exactly one of students, groups and everyone"),
     Mistake("two", {"audience": {"everyone": True, "groups": ["year-3"]}}, "/audience", "exactly one of students,"),
     Mistake("unknown student", {"audience": {"students": ["S1", "S9"]}}, "/audience/students/1", "no such student"),
-    Mistake("unknown group", {"audience": {"groups": ["year-9"]}}, "/audience/groups/0", "No student is in such a group."),
+    Mistake("unknown group", {"audience": {"groups": ["year-9"]}}, "/audience/groups/0", "No student is in such"),
     Mistake(
         "unknown contact",
         PERSONAL | {"audience": {"students": ["S1"], "contacts": ["C9"]}},
         "/audience/contacts/0",
         "There is no such contact",
     ),
-    Mistake("contacts too", {"audience": {"students": ["S1"], "contacts": ["C1"]}}, "/audience/contacts", "leave contacts"),
+    Mistake("contacts too", {"audience": {"students": ["S1"], "contacts": ["C1"]}}, "/audience/contacts", "leave"),
     Mistake("no contacts", {"category": "reply"}, "/audience/contacts", "goes to named people: list them in contacts"),
     Mistake("neither text", without("content"), "/template", "either a template with its values or free content"),
     Mistake("both texts", {"template": "absence"}, "/template", "either a template with its values or free content"),
-    Mistake("unknown template", without("content") | {"template": "zebra"}, "/template", "GET /v1/templates lists them"),
+    Mistake("unknown template", without("content") | {"template": "zebra"}, "/template", "/v1/templates lists them"),
     Mistake(
         "template of another category",
         without("content") | {"template": "absence", "values": {"absence_date": "2026-06-15"}},
@@ -77,7 +77,7 @@ MISTAKES = [
         "no value is given for it",
     ),
     Mistake("value missing", {"content": CONTENT | {"body": "On ((day))."}}, "/values/day", "((day)), but no value"),
-    Mistake("stranger's values", {"student_values": {"S2": {"a": "b"}}}, "/student_values/S2", "does not list this student"),
+    Mistake("stranger's values", {"student_values": {"S2": {"a": "b"}}}, "/student_values/S2", "does not list this"),
     Mistake("reserved value", {"values": {"school_name": "Elm"}}, "/values", "the gateway itself fills"),
     Mistake(
         "link that leads astray",
@@ -88,7 +88,7 @@ MISTAKES = [
     Mistake("no language", {"content": CONTENT | {"language": "english please"}}, "/content/language", "language"),
     Mistake("open placeholder", {"content": CONTENT | {"body": "On ((day"}}, "/content/body", "never closed"),
     Mistake("blank subject", {"content": CONTENT | {"subject": "  "}}, "/content/body", "The subject is empty"),
-    Mistake("long subject", {"content": CONTENT | {"subject": "s" * 201}}, "/content/subject", "at most 200 characters"),
+    Mistake("long subject", {"content": CONTENT | {"subject": "s" * 201}}, "/content/subject", "at most 200"),
     Mistake("naive send_at", {"send_at": "2026-06-16T10:00:00"}, "/send_at", "offset"),
     Mistake("naive expires_at", {"expires_at": "2026-06-16T10:00:00"}, "/expires_at", "offset"),
     Mistake("naive respond_by", {"respond_by": "2026-06-16T10:00:00"}, "/respond_by", "offset"),
@@ -223,17 +223,15 @@ async def test_a_body_that_is_too_large(quiet_office: Office, path: str, size: i
         ("cursor=WyJcdTAwMDAiXQ==", "cursor"),  # NUL
     ],
 )
-@pytest.mark.parametrize(
-    "path", ["decisions", "deliveries", "/v1/tasks", "/v1/students/S1/chronology", "/v1/contacts/C1/chronology"]
-)
-async def test_a_page_that_is_none(quiet_office: Office, path: str, query: str, pointer: str) -> None:
-    """A cursor of somebody else's making or a limit out of range names the parameter."""
-    if not path.startswith("/"):
-        posted = await quiet_office.post("/v1/notifications", NOTICE, Idempotency_Key="page")
-        path = f"{posted.json['links']['self']}/{path}"
-    answer = await quiet_office.call("GET", f"{path}?{query}")
-    assert answer.status == 422, answer.text
-    assert answer.as_problem()["errors"][0]["pointer"] == pointer
+async def test_a_page_that_is_none(quiet_office: Office, query: str, pointer: str) -> None:
+    """A cursor of somebody else's making or a limit out of range names the parameter, in every list."""
+    posted = await quiet_office.post("/v1/notifications", NOTICE, Idempotency_Key="page")
+    links = posted.json["links"]
+    people = ("/v1/tasks", "/v1/students/S1/chronology", "/v1/contacts/C1/chronology")
+    for path in (links["decisions"], links["deliveries"], *people):
+        answer = await quiet_office.call("GET", f"{path}?{query}")
+        assert answer.status == 422, answer.text
+        assert answer.as_problem()["errors"][0]["pointer"] == pointer
 
 
 @pytest.mark.parametrize(
@@ -279,16 +277,20 @@ async def test_a_document_that_is_no_directory(
     assert [error["pointer"] for error in answer.as_problem().get("errors", [])] == ([pointer] if pointer else [])
 
 
+FORM = "multipart/form-data; boundary=x"
+NO_FILE = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\nPK\r\n--x--\r\n'
+
+
 @pytest.mark.parametrize(
     ("data", "media", "status"),
     [
         (b"no archive", "application/zip", 422),
         (b"", "application/zip", 422),
-        (b"no parts", "multipart/form-data; boundary=x", 400),
+        (b"no parts", FORM, 400),
         (b"no parts", "multipart/form-data", 400),
-        (b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\nPK\r\n--x--\r\n', "multipart/form-data; boundary=x", 422),
+        (NO_FILE, FORM, 422),
     ],
-)  # fmt: skip
+)
 async def test_an_upload_that_is_no_archive(quiet_office: Office, data: bytes, media: str, status: int) -> None:
     """An upload without a readable archive is refused, and says what is expected."""
     answer = await quiet_office.call("POST", "/v1/directory/imports", data=data, headers={"Content-Type": media})

@@ -54,15 +54,15 @@ class TestGuardedCall:
         assert answer.status == 401
         assert unknown not in answer.text
 
-    @pytest.mark.parametrize("scope", Scope)
-    async def test_with_a_key_of_one_scope(self, quiet_office: Office, route: Route, scope: Scope) -> None:
+    async def test_with_a_key_of_one_scope(self, quiet_office: Office, route: Route) -> None:
         """It is 403 exactly when neither the declared scopes nor the administrator's are the key's."""
-        answer = await quiet_office.call(route.method, filled(route), key=scope.value)
-        may = scope in {*route.scopes, Scope.ADMIN}
-        assert (answer.status == 403) == (not may)
-        assert answer.status != 401
-        if not may:
-            assert any(f"'{wanted}'" in answer.as_problem()["detail"] for wanted in route.scopes)
+        for scope in Scope:
+            answer = await quiet_office.call(route.method, filled(route), key=scope.value)
+            may = scope in {*route.scopes, Scope.ADMIN}
+            assert (answer.status == 403) == (not may)
+            assert answer.status != 401
+            if not may:
+                assert any(f"'{wanted}'" in answer.as_problem()["detail"] for wanted in route.scopes)
 
 
 @pytest.mark.asyncio(loop_scope="module")
@@ -76,7 +76,12 @@ async def test_a_header_that_is_no_key(quiet_office: Office, header: str) -> Non
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     ("key", "category", "status"),
-    [("send", "emergency", 403), ("send", "child_safety", 403), ("alerts", "routine", 403), ("alerts", "emergency", 202)],
+    [
+        ("send", "emergency", 403),
+        ("send", "child_safety", 403),
+        ("alerts", "routine", 403),
+        ("alerts", "emergency", 202),
+    ],
 )
 async def test_life_safety_has_a_scope_of_its_own(quiet_office: Office, key: str, category: str, status: int) -> None:
     """Who writes newsletters cannot raise an alarm, and the alarm button writes no newsletters."""
@@ -84,41 +89,34 @@ async def test_life_safety_has_a_scope_of_its_own(quiet_office: Office, key: str
     assert answer.status == status
 
 
-async def test_a_revoked_key(office: Office) -> None:
+async def test_a_revoked_key(small_office: Office) -> None:
     """A key stops working the moment it is revoked."""
-    key = office.keys["read"].split("_")[1]
-    async with office.gateway.database.writing() as connection:
-        assert await revoke_key(connection, key, at=office.clock())
-    assert (await office.call("GET", "/v1/tasks", key="read")).status == 401
+    key = small_office.keys["read"].split("_")[1]
+    async with small_office.gateway.database.writing() as connection:
+        assert await revoke_key(connection, key, at=small_office.clock())
+    assert (await small_office.call("GET", "/v1/tasks", key="read")).status == 401
 
 
-async def test_a_key_of_another_school_sees_nothing_of_this_one(office: Office) -> None:
+async def test_a_key_of_another_school_sees_nothing_of_this_one(small_office: Office) -> None:
     """Bound to another school, a key finds neither notifications nor people."""
-    await office.make_key("elm", Scope.ADMIN, school="elm")
-    posted = await office.post("/v1/notifications", NOTICE)
+    await small_office.make_key("elm", Scope.ADMIN, school="elm")
+    posted = await small_office.post("/v1/notifications", NOTICE)
     base = posted.json["links"]["self"]
     for path in (base, f"{base}/decisions", f"{base}/deliveries", "/v1/contacts/C1/chronology"):
-        assert (await office.call("GET", path, key="elm")).status == 404
-    assert (await office.post(f"{base}/cancel", None, key="elm")).status == 404
-    assert (await office.post("/v1/notifications", NOTICE, key="elm")).status == 422
+        assert (await small_office.call("GET", path, key="elm")).status == 404
+    assert (await small_office.post(f"{base}/cancel", None, key="elm")).status == 404
+    assert (await small_office.post("/v1/notifications", NOTICE, key="elm")).status == 422
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "body"),
-    [
+async def test_before_the_first_directory(new_office: Office) -> None:
+    """What needs a directory says that there is none and how to put one; lists are merely empty."""
+    for method, path, body in [
         ("POST", "/v1/notifications", NOTICE),
         ("POST", "/v1/audience", {"category": "routine", "everyone": True}),
         ("PUT", "/v1/templates/trip", {"categories": ["routine"], "sources": {}}),
-    ],
-)
-async def test_before_the_first_directory(new_office: Office, method: str, path: str, body: object) -> None:
-    """What needs a directory says that there is none and how to put one."""
-    answer = await new_office.call(method, path, body)
-    assert answer.status == 409
-    assert "PUT /v1/directory" in answer.as_problem()["detail"]
-
-
-async def test_lists_are_empty_before_the_first_directory(new_office: Office) -> None:
-    """A new installation answers, with the built-in templates and nothing else."""
+    ]:
+        answer = await new_office.call(method, path, body)
+        assert answer.status == 409
+        assert "PUT /v1/directory" in answer.as_problem()["detail"]
     assert (await new_office.call("GET", "/v1/tasks")).json["items"] == []
     assert all(item["built_in"] for item in (await new_office.call("GET", "/v1/templates")).json["items"])

@@ -168,6 +168,13 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_deliveries_message"), ["message"], unique=False)
         batch_op.create_index(batch_op.f("ix_deliveries_notification_state"), ["notification", "state"], unique=False)
         batch_op.create_index(batch_op.f("ix_deliveries_provider_id"), ["provider_id"], unique=False)
+        batch_op.create_index(
+            "ix_deliveries_waiting",
+            ["school", "lane", "directory_version"],
+            unique=False,
+            postgresql_where=sa.text("state IN ('held', 'queued', 'retrying')"),
+            sqlite_where=sa.text("state IN ('held', 'queued', 'retrying')"),
+        )
 
     op.create_table(
         "delivery_events",
@@ -292,6 +299,18 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_notifications_school_created_at"), ["school", "created_at"], unique=False)
 
     op.create_table(
+        "objections",
+        sa.Column("id", IDENTIFIER, nullable=False),
+        sa.Column("school", IDENTIFIER, nullable=False),
+        sa.Column("student", IDENTIFIER, nullable=False),
+        sa.Column("contact", IDENTIFIER, nullable=False),
+        sa.Column("said_by", IDENTIFIER, nullable=False),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.Column("taken_by", IDENTIFIER, nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_objections")),
+    )
+    op.create_table(
         "placement_plans",
         sa.Column("school", IDENTIFIER, nullable=False),
         sa.Column("student", IDENTIFIER, nullable=False),
@@ -317,7 +336,7 @@ def upgrade() -> None:
         sa.Column("delivery", IDENTIFIER, nullable=True),
         sa.Column("provider_id", IDENTIFIER, nullable=True),
         sa.Column("status", sa.String(length=40), nullable=False),
-        sa.Column("raw", sa.Text(), nullable=False),
+        sa.Column("document", sa.Text(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("applied_at", sa.DateTime(timezone=True), nullable=True),
@@ -345,6 +364,36 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("relationships", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_relationships_school_contact"), ["school", "contact"], unique=False)
+
+    op.create_table(
+        "restriction_steps",
+        sa.Column("school", IDENTIFIER, nullable=False),
+        sa.Column("restriction", IDENTIFIER, nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("step", sa.String(length=40), nullable=False),
+        sa.Column("by", IDENTIFIER, nullable=True),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("document", sa.Text(), nullable=False),
+        sa.Column("proposed", sa.Text(), nullable=True),
+        sa.Column("otherwise", sa.Text(), nullable=True),
+        sa.Column("evidence", sa.Text(), nullable=True),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.Column("successor", IDENTIFIER, nullable=True),
+        sa.PrimaryKeyConstraint("school", "restriction", "number", name=op.f("pk_restriction_steps")),
+    )
+    op.create_table(
+        "restriction_views",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("school", IDENTIFIER, nullable=False),
+        sa.Column("restriction", IDENTIFIER, nullable=False),
+        sa.Column("viewer", IDENTIFIER, nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_restriction_views")),
+    )
+    with op.batch_alter_table("restriction_views", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_restriction_views_school_restriction_id"), ["school", "restriction", "id"], unique=False
+        )
 
     op.create_table(
         "restrictions",
@@ -447,6 +496,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_restrictions_school_contact"))
 
     op.drop_table("restrictions")
+    with op.batch_alter_table("restriction_views", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_restriction_views_school_restriction_id"))
+
+    op.drop_table("restriction_views")
+    op.drop_table("restriction_steps")
     with op.batch_alter_table("relationships", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_relationships_school_contact"))
 
@@ -461,6 +515,7 @@ def downgrade() -> None:
     op.drop_table("receipts")
     op.drop_table("point_marks")
     op.drop_table("placement_plans")
+    op.drop_table("objections")
     with op.batch_alter_table("notifications", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_notifications_school_created_at"))
         batch_op.drop_index(
@@ -492,6 +547,11 @@ def downgrade() -> None:
 
     op.drop_table("delivery_events")
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_deliveries_waiting",
+            postgresql_where=sa.text("state IN ('held', 'queued', 'retrying')"),
+            sqlite_where=sa.text("state IN ('held', 'queued', 'retrying')"),
+        )
         batch_op.drop_index(batch_op.f("ix_deliveries_provider_id"))
         batch_op.drop_index(batch_op.f("ix_deliveries_notification_state"))
         batch_op.drop_index(batch_op.f("ix_deliveries_message"))
