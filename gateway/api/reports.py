@@ -26,7 +26,7 @@ from gateway.api.report_columns import (
 from gateway.api.requests import PRINCIPAL, Page, answer, next_link, page_of
 from gateway.directory.indexing import DirectoryIndex
 from gateway.directory.model import Category
-from gateway.directory.quality import Finding, Kind, Quality
+from gateway.directory.quality import Finding, FindingKind, Quality
 from gateway.dispatch.refusals import Refused, unprocessable
 from gateway.dispatch.reports import add_quality_tasks, load_fates, load_languages
 from gateway.rules.asking import check_instant
@@ -62,7 +62,7 @@ class UnreachablePage(Body, frozen=True):
 class DataQuality(Body, frozen=True):
     """A page of findings, by kind and id, and how many there are in all."""
 
-    counts: dict[Kind, int]
+    counts: dict[FindingKind, int]
     never_verified: int
     """Contact points that nobody is known to have verified."""
     note: str
@@ -191,8 +191,8 @@ async def post_data_quality_tasks(request: web.Request) -> web.Response:
 async def _quality(request: web.Request) -> Quality:
     """Look the records through; `kind` keeps one kind of finding."""
     services, kind = request.app[SERVICES], request.query.get("kind")
-    if kind is not None and kind not in list(Kind):
-        raise unprocessable("kind", f"kind is one of {', '.join(Kind)}.")
+    if kind is not None and kind not in list(FindingKind):
+        raise unprocessable("kind", f"kind is one of {', '.join(FindingKind)}.")
     index = await _directory(request)
     whole = await _worked_out(lambda: quality(index, services.now(), policy=services.policy))
     wanted = tuple(finding for finding in whole.findings if kind in (None, finding.kind.value))

@@ -35,6 +35,7 @@ from gateway.api.notifications import (
 )
 from gateway.api.openapi import document
 from gateway.api.people import contact_chronology, get_tasks, student_chronology
+from gateway.api.report_routes import report_routes
 from gateway.api.requests import MOST_ITEMS
 from gateway.api.restrictions import (
     ObjectionEntry,
@@ -460,4 +461,12 @@ _OPERATIONS = (
     ),
 )
 
-ROUTES: tuple[Route, ...] = (*_NOTIFICATIONS, *_DIRECTORY, *_TEMPLATES, *_PEOPLE, *_RESTRICTIONS, *_OPERATIONS)
+ROUTES: tuple[Route, ...] = (
+    *_NOTIFICATIONS,
+    *_DIRECTORY,
+    *_TEMPLATES,
+    *_PEOPLE,
+    *_RESTRICTIONS,
+    *report_routes(_PAGE),
+    *_OPERATIONS,
+)

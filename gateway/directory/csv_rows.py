@@ -36,6 +36,12 @@ class Columns:
     required: tuple[str, ...]
     known: frozenset[str]
 
+    @classmethod
+    def of(cls, required: str, others: str = "") -> "Columns":
+        """Take both as names separated by commas."""
+        names = tuple(required.split(","))
+        return cls(required=names, known=frozenset(names) | frozenset(filter(None, others.split(","))))
+
 
 @dataclass(slots=True)
 class Row:

@@ -20,41 +20,35 @@ CLASSES: Final = "classes.csv"
 ENROLLMENTS: Final = "enrollments.csv"
 GUARDIAN_LINKS: Final = "guardian_links.csv"
 
-
-def _columns(required: str, others: str) -> Columns:
-    names = tuple(required.split(","))
-    return Columns(required=names, known=frozenset(names) | frozenset(others.split(",")))
-
-
 _COMMON = "status,dateLastModified"
 
 TABLES: Final = {
-    MANIFEST: _columns("propertyName,value", ""),
-    ORGS: _columns("sourcedId,name,type", f"{_COMMON},identifier,parentSourcedId"),
-    USERS: _columns(
+    MANIFEST: Columns.of("propertyName,value", ""),
+    ORGS: Columns.of("sourcedId,name,type", f"{_COMMON},identifier,parentSourcedId"),
+    USERS: Columns.of(
         "sourcedId,givenName,familyName",
         f"{_COMMON},enabledUser,username,userIds,middleName,identifier,email,sms,phone,agentSourcedIds,grades,password,"
         "userMasterIdentifier,resourceSourcedIds,preferredGivenName,preferredMiddleName,preferredFamilyName,"
         "primaryOrgSourcedId,pronouns,orgSourcedIds,role",
     ),
-    ROLES: _columns(
+    ROLES: Columns.of(
         "sourcedId,userSourcedId,role", f"{_COMMON},roleType,beginDate,endDate,orgSourcedId,userProfileSourcedId"
     ),
-    DEMOGRAPHICS: _columns(
+    DEMOGRAPHICS: Columns.of(
         "sourcedId",
         f"{_COMMON},birthDate,sex,americanIndianOrAlaskaNative,asian,blackOrAfricanAmerican,"
         "nativeHawaiianOrOtherPacificIslander,white,demographicRaceTwoOrMoreRaces,hispanicOrLatinoEthnicity,"
         "countryOfBirthCode,stateOfBirthAbbreviation,cityOfBirth,publicSchoolResidenceStatus",
     ),
-    CLASSES: _columns(
+    CLASSES: Columns.of(
         "sourcedId,title",
         f"{_COMMON},grades,courseSourcedId,classCode,classType,location,schoolSourcedId,termSourcedIds,subjects,"
         "subjectCodes,periods,resourceSourcedIds",
     ),
-    ENROLLMENTS: _columns(
+    ENROLLMENTS: Columns.of(
         "sourcedId,classSourcedId,userSourcedId,role", f"{_COMMON},schoolSourcedId,primary,beginDate,endDate"
     ),
-    GUARDIAN_LINKS: _columns(
+    GUARDIAN_LINKS: Columns.of(
         "studentSourcedId,personSourcedId",
         "relation,naturalParent,parentalResponsibility,careOfChild,livesWith,legalGuardian,contactPriority,"
         "emergencyContact,pickup,billPayer,correspondence,correspondenceReason,reports,reportsReason,restrictionRef,"

@@ -11,7 +11,7 @@ from gateway.directory.indexing import DirectoryIndex, in_range
 from gateway.directory.model import ContactPoint, PointLabel, PointState, Relationship
 
 
-class Kind(StrEnum):
+class FindingKind(StrEnum):
     """What is the matter with a record."""
 
     BLOCKED_POINT = "blocked_point"
@@ -34,7 +34,7 @@ class Kind(StrEnum):
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that a person should put right; it holds ids, never a name or an address."""
 
-    kind: Kind
+    kind: FindingKind
     entity: str
     """The list of the directory that the record stands in."""
     id: str
@@ -80,16 +80,18 @@ def record_findings(index: DirectoryIndex, today: dt.date) -> Iterator[Finding]:
     yield from _closed_points(points)
     yield from _points_out_of_reach(index, points)
     yield from _unchosen_work_points(index, points, rows)
-    yield from _people_without(index, rows, Kind.NO_LANGUAGE, lambda contact: index.contacts[contact].language is None)
-    yield from _people_without(index, rows, Kind.NO_ROUTE, lambda contact: not _has_route(index, contact))
+    yield from _people_without(
+        index, rows, FindingKind.NO_LANGUAGE, lambda contact: index.contacts[contact].language is None
+    )
+    yield from _people_without(index, rows, FindingKind.NO_ROUTE, lambda contact: not _has_route(index, contact))
     yield from _students_without_parents(index, today)
     yield from _disagreeing_households(index, today)
 
 
 _CLOSED = {
-    PointState.DEAD: (Kind.DEAD_POINT, "R34", "This contact point is dead: ask the contact for a new one."),
+    PointState.DEAD: (FindingKind.DEAD_POINT, "R34", "This contact point is dead: ask the contact for a new one."),
     PointState.CARRIER_BLOCKED: (
-        Kind.BLOCKED_POINT,
+        FindingKind.BLOCKED_POINT,
         "R33",
         "The carrier blocks texts to this number because its owner wrote STOP: agree on another way.",
     ),
@@ -108,7 +110,7 @@ def _points_out_of_reach(index: DirectoryIndex, points: Iterable[ContactPoint]) 
     reachable = {point.id: point.reachable for own in index.points.values() for point in own}
     for point in points:
         if not reachable[point.id]:
-            yield _of_point(point, Kind.UNREACHABLE_ADDRESS, "address", "R22", sentence)
+            yield _of_point(point, FindingKind.UNREACHABLE_ADDRESS, "address", "R22", sentence)
 
 
 def _unchosen_work_points(
@@ -119,17 +121,21 @@ def _unchosen_work_points(
     for point in points:
         chosen = index.contacts[point.contact].preferences.work_points
         if point.label is PointLabel.WORK and point.contact in family and not chosen:
-            yield _of_point(point, Kind.WORK_POINT, "label", "R27", sentence)
+            yield _of_point(point, FindingKind.WORK_POINT, "label", "R27", sentence)
 
 
 _LACKING = {
-    Kind.NO_LANGUAGE: ("language", "R12", "No language is recorded, so the school's is used: ask the contact."),
-    Kind.NO_ROUTE: ("contact_points", "R24", "No contact point of this contact can be used: ask for one that can."),
+    FindingKind.NO_LANGUAGE: ("language", "R12", "No language is recorded, so the school's is used: ask the contact."),
+    FindingKind.NO_ROUTE: (
+        "contact_points",
+        "R24",
+        "No contact point of this contact can be used: ask for one that can.",
+    ),
 }
 
 
 def _people_without(
-    index: DirectoryIndex, rows: Iterable[Relationship], kind: Kind, lacks: Callable[[str], bool]
+    index: DirectoryIndex, rows: Iterable[Relationship], kind: FindingKind, lacks: Callable[[str], bool]
 ) -> Iterator[Finding]:
     field, rule, sentence = _LACKING[kind]
     for contact in {row.contact for row in rows}:
@@ -149,7 +155,7 @@ def _students_without_parents(index: DirectoryIndex, today: dt.date) -> Iterator
     for student in index.directory.students:
         if student.id not in recorded and in_range(student.enrolled_from, student.enrolled_to, today):
             yield Finding(
-                kind=Kind.NO_NATURAL_PARENT,
+                kind=FindingKind.NO_NATURAL_PARENT,
                 entity="students",
                 id=student.id,
                 field="natural_parent",
@@ -176,7 +182,7 @@ def _disagreeing_households(index: DirectoryIndex, today: dt.date) -> Iterator[F
     }
     for name in disagreeing:
         yield Finding(
-            kind=Kind.HOUSEHOLDS_DISAGREE,
+            kind=FindingKind.HOUSEHOLDS_DISAGREE,
             entity="households",
             id=name,
             field="separated",
@@ -185,7 +191,9 @@ def _disagreeing_households(index: DirectoryIndex, today: dt.date) -> Iterator[F
         )
 
 
-def _of_point(point: ContactPoint, kind: Kind, field: str, rule: str, sentence: str, *, state: str = "") -> Finding:
+def _of_point(
+    point: ContactPoint, kind: FindingKind, field: str, rule: str, sentence: str, *, state: str = ""
+) -> Finding:
     return Finding(
         kind=kind,
         entity="contact_points",

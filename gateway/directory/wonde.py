@@ -12,7 +12,7 @@ from typing import Any
 from gateway.directory.addresses import country_of
 from gateway.directory.csv_rows import boolean, rank
 from gateway.directory.importing import Findings, Import, ImportRefusedError, UnreadableValueError
-from gateway.directory.json_rows import Record, birth_date, identifier, own_id, parse, records
+from gateway.directory.json_rows import Record, birth_date, own_id, parse, records
 from gateway.directory.kinship import (
     CARERS,
     NATURAL_PARENTS,
@@ -68,12 +68,17 @@ def read_wonde(content: bytes, *, today: dt.date, school: School | None) -> Impo
         raise ImportRefusedError("It is not said whose students these are; put the school's record on file first.")
     findings = Findings()
     reader = _Reader(school, findings, today)
+    students = list(records(items, file=FILE, findings=findings))
+    if students and not any(record.says("contacts") for record in students):
+        raise ImportRefusedError("No student has contacts; export the students with include=contacts.", FILE)
     taken: set[str] = set()
-    for record in records(items, file=FILE, findings=findings):
+    for record in students:
         key = own_id(record, "id", taken)
         if key is not None:
             taken.add(key)
             reader.read_student(key, record)
+        else:
+            _mention_contacts(record)
     if reader.leavers:
         findings.note(FILE, f"{reader.leavers} students have left the school and were left out.")
     return findings.conclude(reader.directory(), points_of=point_ids)
@@ -88,6 +93,12 @@ def _items(document: Any) -> Any:
     if isinstance(pagination, dict) and (pagination.get("more") or pagination.get("next")):
         raise ImportRefusedError("The file is one page of several; join the pages, since an import is complete.", FILE)
     return document.get("data")
+
+
+def _mention_contacts(student: Record) -> None:
+    """Keep on record whom a refused student names."""
+    for contact in student.inside("contacts").each("data"):
+        student.findings.mention_link(student.text("id"), contact.text("id"))
 
 
 class _Reader:

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.content.languages import choose
 from gateway.directory.model import Category, ChannelName
-from gateway.directory.quality import Finding, Kind
+from gateway.directory.quality import Finding, FindingKind
 from gateway.dispatch.chunks import decode_routes
 from gateway.dispatch.library import Library, TemplateDocument
 from gateway.rules.answer import Decision, Outcome
@@ -76,12 +76,12 @@ async def load_languages(connection: AsyncConnection, library: Library, school: 
     return is_written
 
 
-_DAYS = {Kind.SHARED_WITH_BARRED: 1, Kind.UNEXPLAINED_FLAG: 2, Kind.NO_ROUTE: 2}
+_DAYS = {FindingKind.SHARED_WITH_BARRED: 1, FindingKind.UNEXPLAINED_FLAG: 2, FindingKind.NO_ROUTE: 2}
 _DAYS_OTHERWISE = 14
-_LEAD = frozenset({Kind.SHARED_WITH_BARRED})
+_LEAD = frozenset({FindingKind.SHARED_WITH_BARRED})
 """For the safeguarding lead; all others are the office's."""
 
-_ELSEWHERE = frozenset({Kind.DRAFT_RESTRICTION, Kind.ENDING_RESTRICTION, Kind.LAPSED_RESTRICTION})
+_ELSEWHERE = frozenset({FindingKind.DRAFT_RESTRICTION, FindingKind.ENDING_RESTRICTION, FindingKind.LAPSED_RESTRICTION})
 """The register of restrictions asks for these itself."""
 
 

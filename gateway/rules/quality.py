@@ -14,7 +14,7 @@ from gateway.directory.model import (
     Restriction,
     RestrictionStatus,
 )
-from gateway.directory.quality import Finding, Kind, Quality, concerned_points, concerned_rows, record_findings
+from gateway.directory.quality import Finding, FindingKind, Quality, concerned_points, concerned_rows, record_findings
 from gateway.rules.answer import Request
 from gateway.rules.audience import DEFAULT_POLICY
 from gateway.rules.entitlement import is_parent
@@ -62,7 +62,7 @@ def _unexplained_flags(pupils: dict[str, Pupil], rows: Iterable[Relationship]) -
         for field, flag, reason in flags:
             if flag is Flag.NO and reason != SELF_REQUESTED and is_parent(pupils[row.student], row):
                 sentence = "This flag stops a parent without the parent's own request: find out why, or take it back."
-                yield _of_row(row, Kind.UNEXPLAINED_FLAG, field, "R10b", sentence)
+                yield _of_row(row, FindingKind.UNEXPLAINED_FLAG, field, "R10b", sentence)
 
 
 def _unknown_responsibility(pupils: dict[str, Pupil], rows: Iterable[Relationship]) -> Iterator[Finding]:
@@ -72,7 +72,7 @@ def _unknown_responsibility(pupils: dict[str, Pupil], rows: Iterable[Relationshi
         unknown = row.parental_responsibility is Responsibility.UNKNOWN and row.professional is None
         if unknown and row.lives_with and not pupil.occasion.united_states and not is_parent(pupil, row):
             sentence = "Whether this contact, who lives with the child, has parental responsibility is not known: ask."
-            yield _of_row(row, Kind.UNKNOWN_RESPONSIBILITY, "parental_responsibility", "R13", sentence)
+            yield _of_row(row, FindingKind.UNKNOWN_RESPONSIBILITY, "parental_responsibility", "R13", sentence)
 
 
 def _shared_with_barred(pupils: dict[str, Pupil], rows: Iterable[Relationship]) -> Iterator[Finding]:
@@ -82,7 +82,7 @@ def _shared_with_barred(pupils: dict[str, Pupil], rows: Iterable[Relationship]) 
         for point in pupil.occasion.index.points.get(row.contact, ()):
             if any(_is_barred(pupil, sharer, point.channel) for sharer in point.sharers):
                 yield Finding(
-                    kind=Kind.SHARED_WITH_BARRED,
+                    kind=FindingKind.SHARED_WITH_BARRED,
                     entity="contact_points",
                     id=point.id,
                     field="address",
@@ -119,7 +119,7 @@ def _shared_apart(occasion: Occasion, rows: Iterable[Relationship]) -> Iterator[
                 contested[medium, point.key] = min(first, point, key=lambda one: one.id)
     for point in contested.values():
         yield Finding(
-            kind=Kind.SHARED_APART,
+            kind=FindingKind.SHARED_APART,
             entity="contact_points",
             id=point.id,
             field="address",
@@ -137,13 +137,13 @@ def _restrictions(occasion: Occasion) -> Iterator[Finding]:
         last = last_day(restriction, occasion.policy)
         if is_past(restriction, occasion.today, occasion.policy):
             sentence = "This block has run out without review and holds messages: review it."
-            yield _of_restriction(restriction, Kind.LAPSED_RESTRICTION, "until", "R05", sentence, str(last))
+            yield _of_restriction(restriction, FindingKind.LAPSED_RESTRICTION, "until", "R05", sentence, str(last))
         elif restriction.status is RestrictionStatus.DRAFT:
             sentence = "This restriction awaits its second person, and a block already works: approve or withdraw it."
-            yield _of_restriction(restriction, Kind.DRAFT_RESTRICTION, "status", "R06a", sentence, "draft")
+            yield _of_restriction(restriction, FindingKind.DRAFT_RESTRICTION, "status", "R06a", sentence, "draft")
         elif last is not None and _needs_review(restriction, last, occasion.today):
             sentence = "This restriction ends within 30 days: review whether it goes on."
-            yield _of_restriction(restriction, Kind.ENDING_RESTRICTION, "until", "R05", sentence, str(last))
+            yield _of_restriction(restriction, FindingKind.ENDING_RESTRICTION, "until", "R05", sentence, str(last))
 
 
 def _needs_review(restriction: Restriction, last: dt.date, today: dt.date) -> bool:
@@ -153,7 +153,7 @@ def _needs_review(restriction: Restriction, last: dt.date, today: dt.date) -> bo
     return last - today <= window and (reviewed is None or last - reviewed > window)
 
 
-def _of_row(row: Relationship, kind: Kind, field: str, rule: str, sentence: str) -> Finding:
+def _of_row(row: Relationship, kind: FindingKind, field: str, rule: str, sentence: str) -> Finding:
     return Finding(
         kind=kind,
         entity="relationships",
@@ -166,7 +166,9 @@ def _of_row(row: Relationship, kind: Kind, field: str, rule: str, sentence: str)
     )
 
 
-def _of_restriction(restriction: Restriction, kind: Kind, field: str, rule: str, sentence: str, state: str) -> Finding:
+def _of_restriction(
+    restriction: Restriction, kind: FindingKind, field: str, rule: str, sentence: str, state: str
+) -> Finding:
     return Finding(
         kind=kind,
         entity="restrictions",

@@ -27,7 +27,7 @@ _FAILED = "Every contact point failed; reach this contact by phone or by hand."
 _UNKNOWN = "Nobody knows whether it left; ask the provider, or reach this contact by hand."
 
 
-class Kind(StrEnum):
+class NotReached(StrEnum):
     """In what way a contact is not reached."""
 
     NO_ROUTE = "no_route"
@@ -56,7 +56,7 @@ class Unreached(msgspec.Struct, frozen=True, kw_only=True):
     family_name: str
     category: Category
     students: tuple[str, ...]
-    kind: Kind
+    kind: NotReached
     rule: str
     reason: str
     obstacles: tuple[Obstacle, ...]
@@ -76,7 +76,7 @@ def unreachable(index: DirectoryIndex, at: dt.datetime, *, policy: Policy = DEFA
             raise RefusedError(answer.error.reason)
         occasion = occasion_of(index, request, policy)
         lacking = [
-            (decision, Kind.NO_ROUTE)
+            (decision, NotReached.NO_ROUTE)
             for decision in answer.decisions
             if decision.outcome is Outcome.UNREACHABLE or _is_contested(decision)
         ]
@@ -105,29 +105,29 @@ def _is_contested(decision: Decision) -> bool:
     return decision.outcome is Outcome.HOLD and decision.rule == _SHARED_ROUTE
 
 
-def _kind(fate: Fate) -> Kind | None:
+def _kind(fate: Fate) -> NotReached | None:
     if fate.decision.outcome is Outcome.UNREACHABLE:
-        return Kind.NO_ROUTE
+        return NotReached.NO_ROUTE
     if fate.decision.outcome is Outcome.HOLD:
-        return Kind.HELD
+        return NotReached.HELD
     return _BY_ARRIVAL.get(arrival_of(fate.traces))
 
 
-_BY_ARRIVAL: dict[Arrival | None, Kind] = {Arrival.FAILED: Kind.FAILED, Arrival.UNKNOWN: Kind.UNKNOWN}
+_BY_ARRIVAL: dict[Arrival | None, NotReached] = {Arrival.FAILED: NotReached.FAILED, Arrival.UNKNOWN: NotReached.UNKNOWN}
 
 
-def _said(fate: Fate, kind: Kind) -> Decision:
+def _said(fate: Fate, kind: NotReached) -> Decision:
     """Give the decision, or where it was to send, what the deliveries came to."""
-    if kind not in (Kind.FAILED, Kind.UNKNOWN):
+    if kind not in (NotReached.FAILED, NotReached.UNKNOWN):
         return fate.decision
-    reason = _FAILED if kind is Kind.FAILED else _UNKNOWN
+    reason = _FAILED if kind is NotReached.FAILED else _UNKNOWN
     return msgspec.structs.replace(fate.decision, rule="R24", reason=reason)
 
 
-def _listed(occasion: Occasion, found: Iterable[tuple[Decision, Kind]]) -> Iterator[Unreached]:
+def _listed(occasion: Occasion, found: Iterable[tuple[Decision, NotReached]]) -> Iterator[Unreached]:
     """Bring siblings together and put names and telephones to them."""
     book, households = PointBook(occasion.index), Households(occasion.index, occasion.today, occasion.policy)
-    groups: dict[tuple[str, str, Kind], list[Decision]] = {}
+    groups: dict[tuple[str, str, NotReached], list[Decision]] = {}
     for decision, kind in found:
         groups.setdefault((decision.contact, decision.rule, kind), []).append(decision)
     for (contact, rule, kind), decisions in sorted(groups.items()):
@@ -144,7 +144,7 @@ def _listed(occasion: Occasion, found: Iterable[tuple[Decision, Kind]]) -> Itera
             kind=kind,
             rule=rule,
             reason=decisions[0].reason,
-            obstacles=_obstacles(occasion, households, decisions[0]) if kind is Kind.NO_ROUTE else (),
+            obstacles=_obstacles(occasion, households, decisions[0]) if kind is NotReached.NO_ROUTE else (),
             phones=book.of(contact, _TELEPHONE),
         )
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Select, Table, and_, or_, select, true, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.directory.addresses import address_key, country_of
@@ -86,9 +86,17 @@ async def load_neighbourhood(
 async def _students_of(
     connection: AsyncConnection, school: str, people: set[str], audience: Select[tuple[str]] | Collection[str]
 ) -> set[str]:
+    """Name the students of the audience whom these people are related to.
+
+    The audience is asked about few students at a time: to start from it would read all of it for every chunk.
+    """
     table = relationships.c
-    query = select(table.student).where(table.school == school, table.contact.in_(people), table.student.in_(audience))
-    return set((await connection.execute(query)).scalars())
+    query = select(table.student).where(table.school == school, table.contact.in_(people))
+    related = set((await connection.execute(query)).scalars())
+    if not isinstance(audience, Select):
+        return related.intersection(audience)
+    asked = audience.where(audience.selected_columns[0].in_(related))
+    return {row[0] for row in await connection.execute(asked)}
 
 
 async def _contacts_of(connection: AsyncConnection, school: str, pupils: set[str]) -> set[str]:
@@ -123,12 +131,7 @@ async def _load(
     async def rows(query: Select[tuple[str]], kind: type[_T]) -> tuple[_T, ...]:
         return _decode((await connection.execute(query)).scalars(), kind)
 
-    links = await rows(
-        select(relationships.c.document)
-        .where(relationships.c.school == school.id, _either(relationships.c, near, people, selves=True))
-        .order_by(relationships.c.student, relationships.c.contact, relationships.c.started),
-        Relationship,
-    )
+    links = await rows(_about(relationships, school.id, near, people, relationships.c.is_self), Relationship)
     wanted = None if near is None else near | {link.student for link in links if link.relation == "self"}
     return Directory(
         school=school,
@@ -142,12 +145,7 @@ async def _load(
         contact_points=await load_points(connection, school, _within(contact_points.c.contact, people)),
         households=await _load_households(connection, school.id, people),
         relationships=links,
-        restrictions=await rows(
-            select(restrictions.c.document).where(
-                restrictions.c.school == school.id, _either(restrictions.c, near, people)
-            ),
-            Restriction,
-        ),
+        restrictions=await rows(_about(restrictions, school.id, near, people, true()), Restriction),
         placement_plans=await rows(
             select(placement_plans.c.document).where(
                 placement_plans.c.school == school.id,
@@ -224,16 +222,20 @@ def _within(column: ColumnElement[str], ids: set[str] | None) -> ColumnElement[b
     return column.is_not(None) if ids is None else column.in_(ids)
 
 
-def _either(table: Any, near: set[str] | None, people: set[str] | None, *, selves: bool = False) -> ColumnElement[bool]:
-    """Match rows about one of the students, or about one of the people (only their own `self` rows, if so asked)."""
-    student: ColumnElement[str] = table.student
-    contact: ColumnElement[str] = table.contact
+def _about(
+    table: Table, school: str, near: set[str] | None, people: set[str] | None, of_people: ColumnElement[bool]
+) -> Select[tuple[str]]:
+    """Select documents about one of the students, or, of those that `of_people` picks, about one of the people.
+
+    Two selections, because an OR over both would make the database read the whole school.
+    """
+    documents = select(table.c.document).where(table.c.school == school)
     if near is None or people is None:
-        return student.is_not(None)
-    about_people: ColumnElement[bool] = contact.in_(people)
-    if selves:
-        about_people = and_(about_people, relationships.c.is_self)
-    return or_(student.in_(near), about_people)
+        return documents
+    either = union(
+        documents.where(table.c.student.in_(near)), documents.where(table.c.contact.in_(people), of_people)
+    ).subquery()
+    return select(either.c.document)
 
 
 def _decode(documents: Iterable[Any], kind: type[_T]) -> tuple[_T, ...]:
@@ -251,9 +253,10 @@ async def next_chunk(
 ) -> list[str]:
     """Name the next contacts, in order of id, who are related to the audience or named in the request."""
     table = relationships.c
+    asked = audience.where(audience.selected_columns[0] == table.student).correlate(relationships).exists()
     query = (
         select(table.contact)
-        .where(table.school == school, table.student.in_(audience), table.contact > after)
+        .where(table.school == school, table.contact > after, asked)
         .distinct()
         .order_by(table.contact)
         .limit(size)

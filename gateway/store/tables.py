@@ -83,7 +83,7 @@ household_members = Table(
     identifier("school", primary_key=True),
     identifier("household", primary_key=True),
     identifier("contact", primary_key=True),
-    Index(None, "school", "contact"),
+    Index(None, "school", "contact", "household"),
 )
 
 relationships = Table(
@@ -96,7 +96,7 @@ relationships = Table(
     Column("is_self", Boolean, nullable=False),
     document(),
     instant("ended_at", nullable=True),
-    Index(None, "school", "contact"),
+    Index(None, "school", "contact", "student"),
 )
 """`started` is the row's `valid_from` or empty: one pair may have an ended and a current row."""
 

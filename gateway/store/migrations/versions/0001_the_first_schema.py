@@ -213,7 +213,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("school", "household", "contact", name=op.f("pk_household_members")),
     )
     with op.batch_alter_table("household_members", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_household_members_school_contact"), ["school", "contact"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_household_members_school_contact_household"),
+            ["school", "contact", "household"],
+            unique=False,
+        )
 
     op.create_table(
         "households",
@@ -363,7 +367,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("school", "student", "contact", "started", name=op.f("pk_relationships")),
     )
     with op.batch_alter_table("relationships", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_relationships_school_contact"), ["school", "contact"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_relationships_school_contact_student"), ["school", "contact", "student"], unique=False
+        )
 
     op.create_table(
         "restriction_steps",
@@ -502,7 +508,7 @@ def downgrade() -> None:
     op.drop_table("restriction_views")
     op.drop_table("restriction_steps")
     with op.batch_alter_table("relationships", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_relationships_school_contact"))
+        batch_op.drop_index(batch_op.f("ix_relationships_school_contact_student"))
 
     op.drop_table("relationships")
     with op.batch_alter_table("receipts", schema=None) as batch_op:
@@ -534,7 +540,7 @@ def downgrade() -> None:
     op.drop_table("idempotency_keys")
     op.drop_table("households")
     with op.batch_alter_table("household_members", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_household_members_school_contact"))
+        batch_op.drop_index(batch_op.f("ix_household_members_school_contact_household"))
 
     op.drop_table("household_members")
     with op.batch_alter_table("document_openings", schema=None) as batch_op:

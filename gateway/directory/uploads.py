@@ -1,0 +1,58 @@
+"""Recognises what an uploaded file is by what is in it, and has the right importer read it."""
+
+import datetime as dt
+
+from gateway.directory import edfi
+from gateway.directory.archive import unpack
+from gateway.directory.edfi import read_edfi
+from gateway.directory.importing import Import, ImportRefusedError
+from gateway.directory.json_rows import parse
+from gateway.directory.model import School
+from gateway.directory.oneroster import read_oneroster
+from gateway.directory.oneroster_tables import MANIFEST, USERS
+from gateway.directory.school_data_sync import RELATIONSHIPS, read_school_data_sync
+from gateway.directory.wonde import read_wonde
+
+_TAKEN = (
+    "Upload a zip of OneRoster CSV files (manifest.csv, users.csv), of School Data Sync v2.1 CSV files "
+    "(relationships.csv) or of Ed-Fi JSON files (students.json), or the JSON of Ed-Fi or of Wonde students."
+)
+_ZIP = b"PK"
+_JSON = (b"{", b"[")
+_MARK = b"\xef\xbb\xbf"
+
+
+def read_upload(name: str, content: bytes, *, today: dt.date, school: School | None) -> Import:
+    """Read an upload of any format that is taken; `school` is the one on record, for formats that do not name theirs.
+
+    Raises ImportRefusedError, with one sentence that lists what is taken when the file is none of it.
+    """
+    if content.startswith(_ZIP):
+        return _read_zip(content, today=today, school=school)
+    if content.removeprefix(_MARK).lstrip()[:1] in _JSON:
+        return _read_json(content, today=today, school=school)
+    if name.lower().endswith(".csv"):
+        raise ImportRefusedError(f"One CSV file is not a whole export. {_TAKEN}")
+    raise ImportRefusedError(f"The file is of no kind that is taken here. {_TAKEN}")
+
+
+def _read_zip(content: bytes, *, today: dt.date, school: School | None) -> Import:
+    names = set(unpack(content, wanted=()).ignored)
+    if RELATIONSHIPS in names and MANIFEST not in names:
+        return read_school_data_sync(content, today=today, school=school)
+    if names & {MANIFEST, USERS}:
+        return read_oneroster(content, today=today)
+    if names & {f"{name}.json" for name in edfi.LISTS}:
+        return read_edfi(content, today=today, school=school)
+    raise ImportRefusedError(f"The zip holds no export that is taken here. {_TAKEN}")
+
+
+def _read_json(content: bytes, *, today: dt.date, school: School | None) -> Import:
+    document = parse(content)
+    if isinstance(document, dict) and document.keys() & edfi.LISTS and "school" not in document:
+        return read_edfi(content, today=today, school=school)
+    if isinstance(document, list) or (isinstance(document, dict) and "data" in document):
+        return read_wonde(content, today=today, school=school)
+    if isinstance(document, dict) and "school" in document:
+        raise ImportRefusedError("This is a directory document, which is put as a whole: PUT /v1/directory.")
+    raise ImportRefusedError(f"The JSON is no export that is taken here. {_TAKEN}")
