@@ -75,11 +75,20 @@ def same_secret(secret: str, secret_hash: str) -> bool:
 _LINK_BYTES = 16
 
 
-def sign_link(secret_key: str, delivery: str) -> str:
-    """Make the unguessable part of a document link: 128 bits, bound to one delivery (R41)."""
-    return hmac.digest(secret_key.encode(), f"document:{delivery}".encode(), "sha256")[:_LINK_BYTES].hex()
+class Link(StrEnum):
+    """What a signed link is for: one must not serve as the other, as mail programs pass the second one around."""
+
+    DOCUMENT = "document"
+    """Opens the document behind an identity check (R41)."""
+    UNSUBSCRIBE = "unsubscribe"
+    """Ends messages of one kind (RFC 8058)."""
 
 
-def link_is_genuine(secret_key: str, delivery: str, signature: str) -> bool:
-    """Check a document link in constant time."""
-    return hmac.compare_digest(sign_link(secret_key, delivery).encode(), signature.encode())
+def sign_link(secret_key: str, link: Link, delivery: str) -> str:
+    """Make the unguessable part of a link: 128 bits, bound to one delivery and one purpose."""
+    return hmac.digest(secret_key.encode(), f"{link}:{delivery}".encode(), "sha256")[:_LINK_BYTES].hex()
+
+
+def link_is_genuine(secret_key: str, link: Link, delivery: str, signature: str) -> bool:
+    """Check a link in constant time."""
+    return hmac.compare_digest(sign_link(secret_key, link, delivery).encode(), signature.encode())

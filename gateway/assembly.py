@@ -132,7 +132,7 @@ async def assembled(
         sending = Sending(
             mail_from=settings.email_from,
             public_url=settings.public_url,
-            sign=lambda delivery: sign_link(secret, delivery),
+            sign=lambda link, delivery: sign_link(secret, link, delivery),
         )
         renderer = Renderer(catalogues, sending, now=now, real_postcodes=real_postcodes)
         receipts = ReceiptDesk(database, wakeups, now=now)
@@ -147,7 +147,7 @@ async def assembled(
             policy=policy,
             now=now,
             public_url=settings.public_url,
-            link_is_genuine=lambda delivery, signature: link_is_genuine(secret, delivery, signature),
+            link_is_genuine=lambda link, delivery, signature: link_is_genuine(secret, link, delivery, signature),
             max_body_bytes=settings.max_body_bytes,
             ready=lambda: lacking(database, wakeups),
         )

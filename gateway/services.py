@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from channels.base import Channel
+from gateway.access import Link
 from gateway.dispatch.intake import Intake
 from gateway.dispatch.library import Library
 from gateway.dispatch.receipts import ReceiptDesk
@@ -31,8 +32,8 @@ class Services:
     policy: Policy
     now: Callable[[], dt.datetime]
     public_url: str
-    link_is_genuine: Callable[[str, str], bool]
-    """Checks a document link: delivery id and signature."""
+    link_is_genuine: Callable[[Link, str, str], bool]
+    """Checks a document link: what it is for, delivery id and signature."""
     max_body_bytes: int
     ready: Callable[[], Awaitable[list[str]]]
     """Says in sentences what a send still lacks."""

@@ -1,4 +1,4 @@
-"""The directory: replaced by a document, or imported from an uploaded OneRoster archive."""
+"""The directory: replaced by a document, or imported from an upload of any format that `read_upload` takes."""
 
 import asyncio
 from zoneinfo import ZoneInfo
@@ -12,11 +12,12 @@ from gateway.api.wording import refusal
 from gateway.directory.documents import read_directory, without_problems
 from gateway.directory.importing import ImportRefusedError
 from gateway.directory.model import Directory, School
-from gateway.directory.oneroster import read_oneroster
+from gateway.directory.uploads import read_upload
 from gateway.directory.validation import is_zone
 from gateway.dispatch.refusals import FieldProblem, Refused, unprocessable
 from gateway.dispatch.roster import Roster
 from gateway.services import SERVICES, Services
+from gateway.store.people import load_school
 
 _UPLOAD_FACTOR = 10
 """How much larger a directory may be than another body."""
@@ -47,18 +48,19 @@ async def put_directory(request: web.Request) -> web.Response:
 
 
 async def import_directory(request: web.Request) -> web.Response:
-    """Import a OneRoster archive with its `guardian_links.csv`, uploaded as multipart form data."""
+    """Import the export of a school's own system, uploaded as multipart form data or as the body itself."""
     services = request.app[SERVICES]
     principal = request[PRINCIPAL]
-    archive = await _uploaded(request, services.max_body_bytes * _UPLOAD_FACTOR)
+    name, content = await _uploaded(request, services.max_body_bytes * _UPLOAD_FACTOR)
+    school = await _school_on_record(services, principal)
     today = services.now().date()
     try:
-        imported = await asyncio.to_thread(read_oneroster, archive, today=today)
+        imported = await asyncio.to_thread(read_upload, name, content, today=today, school=school)
     except ImportRefusedError as error:
         raise unprocessable("file", str(error)) from None
     _check_school(principal, imported.directory.school)
     report = await _roster(services).replace(
-        without_problems(imported.directory, today=today),
+        without_problems(imported.directory, today=today, mentioned=imported.mentioned),
         today=today,
         dry_run=_flag(request, "dry_run"),
         force=_flag(request, "force"),
@@ -70,6 +72,15 @@ async def import_directory(request: web.Request) -> web.Response:
 
 def _roster(services: Services) -> Roster:
     return Roster(services.database, now=services.now)
+
+
+async def _school_on_record(services: Services, principal: Principal) -> School | None:
+    """Give the key's school, for formats that do not say whose they are; None before the first directory."""
+    if principal.school is None:
+        return None
+    async with services.database.reading() as connection:
+        found = await load_school(connection, principal.school)
+    return found[0] if found else None
 
 
 def _check_school(principal: Principal, school: School) -> None:
@@ -91,17 +102,17 @@ def _flag(request: web.Request, name: str) -> bool:
     return value == "true"
 
 
-async def _uploaded(request: web.Request, limit: int) -> bytes:
-    """Read the first file of a multipart body, or a body that is the archive itself."""
-    if request.content_type in {"application/zip", "application/octet-stream"}:
-        return await raw_archive(request, limit)
+async def _uploaded(request: web.Request, limit: int) -> tuple[str, bytes]:
+    """Read the name and content of the first file of a multipart body, or a body that is the file itself."""
+    if request.content_type in {"application/zip", "application/json", "application/octet-stream"}:
+        return "", await raw_archive(request, limit)
     if request.content_type != "multipart/form-data":
-        raise Refused(415, "Upload the archive as multipart/form-data with a part named file.")
+        raise Refused(415, "Upload the file as multipart/form-data with a part named file.")
     try:
         reader = await request.multipart()
         async for part in reader:
             if isinstance(part, BodyPartReader) and part.filename is not None:
-                return await _bounded(part.read_chunk, limit)
+                return part.filename, await _bounded(part.read_chunk, limit)
     except (ValueError, AssertionError):
         raise Refused(400, "The multipart body is not well-formed.") from None
     raise unprocessable("file", "There is no file in the upload: add a part named file.")

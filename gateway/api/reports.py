@@ -38,7 +38,8 @@ from gateway.rules.treatment import Difference
 from gateway.rules.unreachable import Unreached, unreachable, unreached
 from gateway.services import SERVICES
 from gateway.store.notifications import find_notification
-from gateway.store.people import load_directory, load_school
+from gateway.store.people import load_school
+from gateway.store.reports import load_enrolment
 
 _NEVER_VERIFIED = (
     "The records hold no date of verification yet: all contact points of the people concerned count as never verified."
@@ -204,7 +205,7 @@ async def _directory(request: web.Request) -> DirectoryIndex:
         known = await load_school(connection, request[PRINCIPAL].school)
         if known is None:
             raise Refused(409, "There is no directory yet: put one with PUT /v1/directory first.")
-        directory = await load_directory(connection, known[0])
+        directory = await load_enrolment(connection, known[0])
     return await asyncio.to_thread(DirectoryIndex, directory)
 
 

@@ -1,15 +1,13 @@
 """Templates: what there is to choose from, and the school's own, which a second person approves."""
 
 import re
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 from aiohttp import web
-from sqlalchemy import Row, select
+from sqlalchemy import Row
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.api.answers import TemplateDetail, Templates, TemplateSummary, TemplateVersion, entry
 from gateway.api.requests import PRINCIPAL, answer, read_body
@@ -18,8 +16,7 @@ from gateway.content.values import missing
 from gateway.dispatch.library import TemplateDocument, check_document
 from gateway.dispatch.refusals import Refused, unprocessable
 from gateway.services import SERVICES
-from gateway.store.tables import templates
-from gateway.store.templates import add_version, approve_version, find_versions
+from gateway.store.templates import add_version, all_versions, approve_version, find_versions
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
 
@@ -28,7 +25,7 @@ async def get_templates(request: web.Request) -> web.Response:
     """List the built-in templates and the school's own, by name."""
     services = request.app[SERVICES]
     async with services.database.reading() as connection:
-        own = await _all_versions(connection, request[PRINCIPAL].school)
+        own = await all_versions(connection, request[PRINCIPAL].school)
     names = sorted({*services.library.names(), *own})
     details = (_detail(name, own.get(name, []), services.library.built_in(name)) for name in names)
     return answer(Templates(items=tuple(entry(TemplateSummary, detail) for detail in details)))
@@ -106,15 +103,6 @@ def _check_not_own_draft(versions: Sequence[Row[Any]], version: int) -> None:
         raise Refused(409, "Whoever wrote a version cannot approve it: have a second person do it with their own key.")
 
 
-async def _all_versions(connection: AsyncConnection, school: str) -> Mapping[str, list[Row[Any]]]:
-    """Gather the school's own templates by name, each with its versions, newest first."""
-    query = select(templates).where(templates.c.school == school).order_by(templates.c.name, templates.c.version.desc())
-    by_name: dict[str, list[Row[Any]]] = defaultdict(list)
-    for row in await connection.execute(query):
-        by_name[row.name].append(row)
-    return by_name
-
-
 def _detail(
     name: str, versions: Sequence[Row[Any]], built_in: TemplateDocument | None, version: int | None = None
 ) -> TemplateDetail:
@@ -127,7 +115,7 @@ def _detail(
     return TemplateDetail(
         name=name,
         built_in=built_in is not None,
-        usable=approved is not None or (not versions and built_in is not None),
+        usable=approved is not None or built_in is not None,
         shown=row.version if row is not None else None,
         categories=document.categories,
         languages=tuple(sorted(document.sources)),

@@ -10,24 +10,27 @@ from rich.table import Table
 
 from gateway.assembly import utc_now
 from gateway.directory.documents import Reading, read_directory, without_problems
-from gateway.directory.importing import Import, ImportRefusedError, Note
+from gateway.directory.importing import ImportRefusedError, Note
 from gateway.directory.importing import Refused as RefusedLine
-from gateway.directory.oneroster import read_oneroster
+from gateway.directory.json_rows import parse
+from gateway.directory.model import School
+from gateway.directory.uploads import read_upload
 from gateway.dispatch.roster import Roster, RosterReport
 from gateway.rules.documents import sentence_for
 from gateway.settings import Settings
 from gateway.store.database import Database
 from gateway.store.migrate import migrate
+from gateway.store.people import load_school, only_school
 
 
 async def import_file(settings: Settings, path: Path, *, dry_run: bool, force: bool) -> int:
-    """Import a OneRoster archive or a directory document and print the report."""
-    reading, lines, notes = await asyncio.to_thread(read_file, path)
-    today = utc_now().astimezone(ZoneInfo(reading.directory.school.timezone)).date()
+    """Import a directory document or the export of a school's own system, and print the report."""
     database = Database(settings.database_url)
     try:
         if settings.sqlite:
             await migrate(database)
+        reading, lines, notes = await asyncio.to_thread(read_file, path, await _school_on_record(database))
+        today = utc_now().astimezone(ZoneInfo(reading.directory.school.timezone)).date()
         roster = Roster(database, now=utc_now)
         report = await roster.replace(reading, today=today, dry_run=dry_run, force=force, lines=lines, notes=notes)
     finally:
@@ -36,17 +39,33 @@ async def import_file(settings: Settings, path: Path, *, dry_run: bool, force: b
     return 0
 
 
-def read_file(path: Path) -> tuple[Reading, tuple[RefusedLine, ...], tuple[Note, ...]]:
-    """Read an upload: JSON is a directory document, anything else an archive."""
+async def _school_on_record(database: Database) -> School | None:
+    """Give the installation's school, for formats that do not say whose they are; None before the first directory."""
+    async with database.reading() as connection:
+        name = await only_school(connection)
+        found = await load_school(connection, name) if name else None
+    return found[0] if found else None
+
+
+def read_file(path: Path, school: School | None) -> tuple[Reading, tuple[RefusedLine, ...], tuple[Note, ...]]:
+    """Read an upload: a JSON object with a school is a directory document, all else an export."""
     content = path.read_bytes()
     today = utc_now().date()
-    if path.suffix.lower() == ".json":
+    if _is_document(path, content):
         try:
             return read_directory(content, today=today), (), ()
         except msgspec.DecodeError as error:
             raise ImportRefusedError(sentence_for(error, "directory"), path.name) from None
-    imported: Import = read_oneroster(content, today=today)
-    return without_problems(imported.directory, today=today), imported.refused, imported.notes
+    imported = read_upload(path.name, content, today=today, school=school)
+    reading = without_problems(imported.directory, today=today, mentioned=imported.mentioned)
+    return reading, imported.refused, imported.notes
+
+
+def _is_document(path: Path, content: bytes) -> bool:
+    if path.suffix.lower() != ".json":
+        return False
+    document = parse(content, file=path.name)
+    return isinstance(document, dict) and "school" in document
 
 
 def print_report(report: RosterReport, console: Console) -> None:

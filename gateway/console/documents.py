@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
+from gateway.access import Link
 from gateway.console.links import delivery_of, ended, read_form, shown
 from gateway.console.pages import document_page, locked_page, office_page, question_page
 from gateway.content.phrases import Phrases
@@ -44,7 +45,7 @@ async def post_document(request: web.Request) -> web.Response:
 
 
 async def _waiting(request: web.Request) -> Waiting | None:
-    delivery = delivery_of(request)
+    delivery = delivery_of(request, Link.DOCUMENT)
     return await _desk(request).find(delivery) if delivery is not None else None
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
+from gateway.access import Link
 from gateway.console.pages import ended_page
 from gateway.console.style import CONTENT_SECURITY_POLICY
 from gateway.content.languages import LAST_RESORT, same
@@ -32,10 +33,10 @@ _HEADERS: Mapping[str, str] = {
 }
 
 
-def delivery_of(request: web.Request) -> str | None:
+def delivery_of(request: web.Request, link: Link) -> str | None:
     """Name the delivery of a genuine link, None for any other."""
     match = _TOKEN.fullmatch(request.match_info["token"])
-    if match is None or not request.app[SERVICES].link_is_genuine(match[1], match[2]):
+    if match is None or not request.app[SERVICES].link_is_genuine(link, match[1], match[2]):
         return None
     return match[1]
 

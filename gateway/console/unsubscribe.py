@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from gateway.access import Link
 from gateway.console.links import delivery_of, ended, read_form, shown
 from gateway.console.pages import unsubscribe_page, unsubscribed_page
 from gateway.content.phrases import Phrases
@@ -63,7 +64,7 @@ async def post_unsubscribe(request: web.Request) -> web.Response:
 
 async def _subscription(request: web.Request) -> _Subscription | None:
     """Find what the link can end; None for a link that is not ours or whose category nobody may refuse."""
-    services, delivery = request.app[SERVICES], delivery_of(request)
+    services, delivery = request.app[SERVICES], delivery_of(request, Link.UNSUBSCRIBE)
     if delivery is None:
         return None
     async with services.database.reading() as connection:

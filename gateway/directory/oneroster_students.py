@@ -63,9 +63,7 @@ def _demographics(export: Export, users: Users, today: dt.date) -> tuple[dict[st
     for row in export.lost[DEMOGRAPHICS]:
         if row.text("metadata.careStatus"):
             care[row.text("sourcedId")] = CareStatus.EMERGENCY_PROTECTION
-            row.note(
-                "The row may say that the student is in care; all about them is held until it is put right."
-            )
+            row.note("The row may say that the student is in care; all about them is held until it is put right.")
     return births, care
 
 

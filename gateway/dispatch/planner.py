@@ -18,6 +18,7 @@ from gateway.rules.answer import Request
 from gateway.rules.audience import evaluate
 from gateway.rules.policy import Policy
 from gateway.store.database import Database
+from gateway.store.identity import derived_id
 from gateway.store.notifications import finish
 from gateway.store.people import load_neighbourhood, load_school, next_chunk
 from gateway.store.planning import (
@@ -29,6 +30,8 @@ from gateway.store.planning import (
     fix_audience,
     save_chunk,
 )
+from gateway.store.sending import load_notifications
+from gateway.store.tasks import add_tasks
 
 _log = logging.getLogger(__name__)
 
@@ -59,7 +62,18 @@ class Planner:
         self._chunk = chunk
 
     async def plan(self, notification: str) -> None:
-        """Plan one notification to its end, or leave it to the planner that has it."""
+        """Plan one notification to its end, or leave it to the planner that has it.
+
+        One that cannot be planned is tried again when its lease ends, and is somebody's task meanwhile (R45).
+        """
+        try:
+            await self._plan(notification)
+        except Exception:
+            async with self._database.writing() as connection:
+                await add_tasks(connection, await _help_wanted(connection, notification, self._now()))
+            raise
+
+    async def _plan(self, notification: str) -> None:
         now = self._now()
         async with self._database.writing() as connection:
             row = await claim_planning(connection, notification, owner=self._owner, now=now, until=now + LEASE)
@@ -147,3 +161,26 @@ async def _school_of(connection: AsyncConnection, school: str) -> tuple[School, 
 def languages_of(sources: str) -> tuple[str, ...]:
     """Name the languages in which a notification's content is pinned."""
     return tuple(msgspec.json.decode(sources, type=dict[str, Any]))
+
+
+async def _help_wanted(connection: AsyncConnection, notification: str, now: dt.datetime) -> list[dict[str, Any]]:
+    """Ask the office to look after a notification that cannot be planned."""
+    row = (await load_notifications(connection, [notification])).get(notification)
+    if row is None:
+        return []
+    return [
+        {
+            "id": derived_id(notification, "task", "planning"),
+            "school": row.school,
+            "kind": "planning_failed",
+            "notification": notification,
+            "student": None,
+            "contact": None,
+            "delivery": None,
+            "owner": "office",
+            "detail": "This notification cannot be planned at the moment: nobody has got it. The log says why.",
+            "created_at": now,
+            "due_at": now,
+            "done_at": None,
+        }
+    ]

@@ -5,10 +5,12 @@ links and own values are filled in.
 """
 
 import datetime as dt
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 from babel import Locale
@@ -19,6 +21,7 @@ from channels.base import Call, Envelope, Mail, Payload, Sheet, Text
 from channels.email_mime import PreparedMail, UnsafeHeaderError, Values
 from channels.letter_address import check_address
 from channels.sms_segments import count
+from gateway.access import Link
 from gateway.content.catalogues import Catalogues
 from gateway.content.languages import LAST_RESORT, direction, locale_of
 from gateway.content.phrases import Phrases
@@ -36,6 +39,8 @@ from gateway.rules.categories import CATEGORIES, LIFE_SAFETY
 from gateway.store.people import load_school
 from gateway.store.rendering import load_people
 from gateway.store.sending import load_messages, load_notifications, merged_with
+
+_log = logging.getLogger(__name__)
 
 _KEPT = 500
 """Prepared texts kept in memory: one a notification in work, language and look."""
@@ -67,7 +72,7 @@ class Sending:
     mail_from: str
     """The address in `From` and the return path."""
     public_url: str
-    sign: Callable[[str], str]
+    sign: Callable[[Link, str], str]
     """Signs a delivery's id for its document link."""
 
 
@@ -138,13 +143,16 @@ class Renderer:
     def _envelope(self, school: School, notification: Any, reader: "Reader") -> Envelope | RenderingError:
         if reader.point is None:
             return RenderingError(code="point_gone", explanation="The contact point has left the directory.")
-        common = self._common(school, notification, reader)
         try:
+            common = self._common(school, notification, reader)
             payload = self._payload(school, notification, common, reader, reader.point)
         except UnsafeHeaderError:
             return RenderingError(
                 code="unsafe_header", explanation="The address or a name holds signs that a mail must not carry."
             )
+        except Exception:  # noqa: BLE001  # one unreadable delivery must not hold up its batch
+            _log.exception("rendering_failed", extra={"delivery": reader.row.id})
+            return RenderingError(code="rendering_failed", explanation="The message could not be written out.")
         if isinstance(payload, RenderingError):
             return payload
         return Envelope(
@@ -259,12 +267,12 @@ class Renderer:
             return RenderingError(code=problems[0], explanation="The postal address cannot be printed and posted.")
         prepared = common.prepared
         subject, blocks = prepared.fill_letter(personal)
-        zone_today = self._now()
+        today = self._now().astimezone(ZoneInfo(school.timezone))
         locale = locale_of(prepared.text_language, country_of(school.jurisdiction))
         return Sheet(
             address=address,
             sender=(school.name,),
-            date=format_date(zone_today, "long", locale=locale),
+            date=format_date(today, "long", locale=locale),
             subject=subject,
             blocks=blocks,
             language=prepared.text_language,
@@ -277,13 +285,13 @@ class Renderer:
         prepared, row = common.prepared, reader.row
         locale = locale_of(prepared.text_language, country_of(school.jurisdiction))
         base = self._sending.public_url
-        token = f"{row.id}.{self._sending.sign(row.id)}"
+        sign = self._sending.sign
         pupils = [(student.id, student.given_name or student.family_name) for student in reader.students]
         return Personal(
             contact_name=joined_names([_name(contact) for contact in (reader.contact, *reader.companions)], locale),
             student_names=tuple(name for _, name in pupils),
-            link=f"{base}/d/{token}",
-            unsubscribe_link=f"{base}/u/{token}",
+            link=f"{base}/d/{row.id}.{sign(Link.DOCUMENT, row.id)}",
+            unsubscribe_link=f"{base}/u/{row.id}.{sign(Link.UNSUBSCRIBE, row.id)}",
             values=combine(pupils, common.request.values, common.request.student_values),
         )
 

@@ -174,8 +174,10 @@ def _end(restriction: Restriction, number: int, now: dt.datetime, zone: ZoneInfo
 
 
 def after_weekdays(start: dt.datetime, days: int) -> dt.datetime:
-    """Give the same time of day so many weekdays later, in the zone of `start`."""
+    """Give the same time of day so many weekdays later, in the zone of `start`; a weekend begins on its Monday."""
     end = start
+    while end.weekday() >= _SATURDAY:
+        end = dt.datetime.combine(end.date() + dt.timedelta(days=1), dt.time(), tzinfo=end.tzinfo)
     while days > 0:
         end += dt.timedelta(days=1)
         days -= end.weekday() < _SATURDAY

@@ -24,11 +24,13 @@ class Database:
         if self.sqlite:
             if parsed.database and parsed.database != ":memory:":
                 Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-            self.engine = create_async_engine(url, pool_size=pool_size)
+            self.engine = create_async_engine(url, pool_size=pool_size, hide_parameters=True)
             event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
         else:
-            self.engine = create_async_engine(url, pool_size=pool_size, max_overflow=4, pool_pre_ping=True)
+            self.engine = create_async_engine(
+                url, pool_size=pool_size, max_overflow=4, pool_pre_ping=True, hide_parameters=True
+            )
         # SQLite has one writer; waiting here is fair and cheap, waiting in its busy handler is neither.
         self._writer = asyncio.Lock()
 

@@ -96,7 +96,7 @@ async def _students_of(
     if not isinstance(audience, Select):
         return related.intersection(audience)
     asked = audience.where(audience.selected_columns[0].in_(related))
-    return {row[0] for row in await connection.execute(asked)}
+    return {str(student) for student in (await connection.execute(asked)).scalars()}
 
 
 async def _contacts_of(connection: AsyncConnection, school: str, pupils: set[str]) -> set[str]:

@@ -1,12 +1,38 @@
-"""What reports read: the decisions and deliveries of one notification, approved texts, tasks that are known."""
+"""What reports read: the directory, what became of one notification, approved texts, tasks that are known."""
 
+import datetime as dt
 from collections.abc import Collection
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import msgspec
 from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.store.tables import decisions, deliveries, messages, tasks, templates
+from gateway.directory.model import Directory, School
+from gateway.store.people import load_directory
+from gateway.store.tables import decisions, deliveries, messages, students, tasks, templates
+
+
+async def load_enrolment(connection: AsyncConnection, school: School) -> Directory:
+    """Load everything of one school; a student whom the newest directory left out has left the school with it."""
+    directory = await load_directory(connection, school)
+    query = select(students.c.id, students.c.ended_at).where(
+        students.c.school == school.id, students.c.ended_at.is_not(None)
+    )
+    zone = ZoneInfo(school.timezone)
+    left = {
+        row.id: row.ended_at.astimezone(zone).date() - dt.timedelta(days=1) for row in await connection.execute(query)
+    }
+    return msgspec.structs.replace(
+        directory,
+        students=tuple(
+            msgspec.structs.replace(student, enrolled_to=min(left[student.id], student.enrolled_to or dt.date.max))
+            if student.id in left
+            else student
+            for student in directory.students
+        ),
+    )
 
 
 async def list_decided(connection: AsyncConnection, notification: str) -> list[Row[Any]]:

@@ -1,6 +1,8 @@
 """Templates that schools wrote themselves: versions, approved by a second person."""
 
 import datetime as dt
+from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Row, func, insert, select, update
@@ -57,3 +59,12 @@ async def approve_version(connection: AsyncConnection, school: str, name: str, v
         .values(status="approved", approved_by=approver)
     )
     return result.rowcount == 1
+
+
+async def all_versions(connection: AsyncConnection, school: str) -> Mapping[str, list[Row[Any]]]:
+    """Gather the school's own templates by name, each with its versions, newest first."""
+    query = select(templates).where(templates.c.school == school).order_by(templates.c.name, templates.c.version.desc())
+    by_name: dict[str, list[Row[Any]]] = defaultdict(list)
+    for row in await connection.execute(query):
+        by_name[row.name].append(row)
+    return by_name

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from gateway.access import sign_link
+from gateway.access import Link, sign_link
 from gateway.console.links import preferred_languages
 from gateway.console.style import CONTENT_SECURITY_POLICY
 from gateway.content.policy import Look
@@ -298,7 +298,7 @@ async def test_a_cancelled_message_has_no_page(post: Post) -> None:
     """What was withdrawn before it left is not to be read either."""
     notification = await post.plan(report("ana"))
     (row,) = await post.rows(deliveries.c.notification == notification, deliveries.c.contact == "thomas")
-    link = f"/d/{row.id}.{sign_link(SECRET, row.id)}"
+    link = f"/d/{row.id}.{sign_link(SECRET, Link.DOCUMENT, row.id)}"
     assert (await asked(post, link))[0] == 200
     async with post.gateway.database.writing() as connection:
         await cancel(connection, notification, at=post.clock.now)

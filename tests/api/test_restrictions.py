@@ -374,7 +374,7 @@ async def test_an_objection_names_people_of_the_school(office: Office, name: str
 
 
 async def test_dates_are_the_schools_own(office: Office) -> None:
-    """Half past eleven at night in London is still that day, whatever the clock of the server says."""
+    """Half past midnight in London is the next day there, although it is still the 15th in UTC."""
     order = await in_force(office)
     office.clock.now = dt.datetime(2026, 6, 15, 23, 30, tzinfo=dt.UTC)  # 00:30 on the 16th in London
     assert (await act(office, order, "review", {"reviewed_on": "2026-06-16"})).status == 200

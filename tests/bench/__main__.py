@@ -9,4 +9,4 @@ BENCHMARKS = ("flow", "planning", "mails", "rules")
 for name in sys.argv[1:] or BENCHMARKS:
     sys.stdout.write(f"\n{name}\n")
     sys.stdout.flush()
-    subprocess.run([sys.executable, str(Path(__file__).with_name(f"{name}.py"))], check=True)  # noqa: S603  # our own files
+    subprocess.run([sys.executable, str(Path(__file__).with_name(f"{name}.py"))], check=True)  # our own files

@@ -63,7 +63,9 @@ def whole_run(folder: Path) -> float:
         "GATEWAY_OUTBOX_DIR": f"{folder}/outbox",
     }
     started = time.perf_counter()
-    subprocess.run([sys.executable, "-m", "gateway", "demo"], env=environment, check=True, stdout=subprocess.DEVNULL)  # noqa: S603  # our own program
+    subprocess.run(
+        [sys.executable, "-m", "gateway", "demo"], env=environment, check=True, stdout=subprocess.DEVNULL
+    )  # our own program
     return time.perf_counter() - started
 
 

@@ -38,7 +38,9 @@ LETTER = NotificationRequest(
 
 def settings_for(folder: str) -> Settings:
     """Use a database in this folder."""
-    return read_settings({"GATEWAY_DATABASE_URL": f"sqlite+aiosqlite:///{folder}/gateway.db", "GATEWAY_LOG_LEVEL": "ERROR"})
+    return read_settings(
+        {"GATEWAY_DATABASE_URL": f"sqlite+aiosqlite:///{folder}/gateway.db", "GATEWAY_LOG_LEVEL": "ERROR"}
+    )
 
 
 async def write_directory(folder: str, contacts: int) -> None:
@@ -64,7 +66,7 @@ async def plan(folder: str) -> float:
 def in_own_process(step: str, folder: str, contacts: int) -> str:
     """Run one step apart, so that its memory is only its own."""
     command = [sys.executable, __file__, step, folder, str(contacts)]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603  # ourselves
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout  # ourselves
 
 
 def main() -> None:
@@ -76,7 +78,9 @@ def main() -> None:
             return
         seconds = asyncio.run(plan(folder))
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        sys.stdout.write(f"{contacts:>8,} contacts: {seconds:7.2f} s, {contacts / seconds:8,.0f}/s, peak {peak:5.0f} MB\n")
+        sys.stdout.write(
+            f"{contacts:>8,} contacts: {seconds:7.2f} s, {contacts / seconds:8,.0f}/s, peak {peak:5.0f} MB\n"
+        )
         return
     for contacts in map(int, sys.argv[1:] or SIZES):
         with tempfile.TemporaryDirectory() as folder:

@@ -5,18 +5,9 @@ from email.message import EmailMessage
 
 import pytest
 
+from tests.flow.families import DAD, DAD_NUMBER, HOUSE, KID, MUM, MUM_NUMBER, TOGETHER, parents
 from tests.flow.installation import GONE, LATER, MONDAY, REFUSED, Installation
-from tests.unit.rules.households import PARENT, Row, deny, directory, email, letter, mobile, relation, voice
-
-MUM: dict[str, str] = {"id": "mum", "title": "Ms", "given_name": "Zinnia", "family_name": "Quillfeather"}
-DAD: dict[str, str] = {"id": "dad", "title": "Mr", "given_name": "Bartholomew", "family_name": "Vantongeren"}
-KID = {"id": "kid", "given_name": "Tamsin", "family_name": "Quillfeather"}
-MUM_NUMBER, DAD_NUMBER = "+447700900111", "+447700900222"
-
-
-def parents(*contacts: str, student: str = "kid", **fields: object) -> list[Row]:
-    """Make these contacts natural parents of a student."""
-    return [relation(contact, student, **PARENT, **fields) for contact in contacts]
+from tests.unit.rules.households import PARENT, deny, directory, email, letter, mobile, relation, voice
 
 
 def whole(mail: EmailMessage) -> str:
@@ -75,7 +66,7 @@ async def test_a_dead_mailbox_leads_to_the_next_point(gateway: Installation) -> 
         directory(
             relationships=parents("mum"),
             contacts=[MUM],
-            contact_points=[email("mum"), mobile("mum", MUM_NUMBER), letter("mum", "1 Weir Street")],
+            contact_points=[email("mum"), mobile("mum", MUM_NUMBER), letter("mum", HOUSE)],
         )
     )
     gateway.faults.always("mum@example.org", GONE)
@@ -118,8 +109,8 @@ async def test_a_joint_letter_is_one_letter_and_two_records(gateway: Installatio
         directory(
             relationships=parents("mum", "dad"),
             contacts=[MUM, DAD],
-            contact_points=[letter("mum", "1 Weir Street"), letter("dad", "1 Weir Street")],
-            households=[{"id": "h", "members": ["mum", "dad"]}],
+            contact_points=[letter("mum", HOUSE), letter("dad", HOUSE)],
+            households=[TOGETHER],
         )
     )
     notification = await gateway.post("report")
@@ -137,11 +128,11 @@ async def test_a_joint_letter_that_fails_fails_for_both(gateway: Installation) -
         directory(
             relationships=parents("mum", "dad"),
             contacts=[MUM, DAD],
-            contact_points=[letter("mum", "1 Weir Street"), letter("dad", "1 Weir Street")],
-            households=[{"id": "h", "members": ["mum", "dad"]}],
+            contact_points=[letter("mum", HOUSE), letter("dad", HOUSE)],
+            households=[TOGETHER],
         )
     )
-    gateway.faults.always("1 Weir Street", REFUSED)
+    gateway.faults.always(HOUSE, REFUSED)
     notification = await gateway.post("report")
     await gateway.at_rest()
     assert await gateway.states(notification) == {"dad-l": "failed", "mum-l": "failed"}
@@ -155,11 +146,11 @@ async def test_a_joint_letter_that_waits_waits_for_both(gateway: Installation) -
         directory(
             relationships=parents("mum", "dad"),
             contacts=[MUM, DAD],
-            contact_points=[letter("mum", "1 Weir Street"), letter("dad", "1 Weir Street")],
-            households=[{"id": "h", "members": ["mum", "dad"]}],
+            contact_points=[letter("mum", HOUSE), letter("dad", HOUSE)],
+            households=[TOGETHER],
         )
     )
-    gateway.faults.once("1 Weir Street", LATER)
+    gateway.faults.once(HOUSE, LATER)
     notification = await gateway.post("report")
     await gateway.at_rest()
     assert set((await gateway.states(notification)).values()) == {"retrying"}
@@ -175,8 +166,8 @@ async def test_apart_under_one_roof_means_two_letters(gateway: Installation) -> 
         directory(
             relationships=parents("mum", "dad"),
             contacts=[MUM, DAD],
-            contact_points=[letter("mum", "1 Weir Street"), letter("dad", "1 Weir Street")],
-            households=[{"id": "h", "members": ["mum", "dad"], "separated": True}],
+            contact_points=[letter("mum", HOUSE), letter("dad", HOUSE)],
+            households=[{**TOGETHER, "separated": True}],
         )
     )
     await gateway.post("report")
@@ -248,7 +239,7 @@ async def test_an_emergency_goes_out_everywhere_at_once(gateway: Installation) -
                 mobile("mum", MUM_NUMBER),
                 voice("mum", MUM_NUMBER),
                 voice("gran", "020 7946 0001"),
-                letter("gran", "1 Weir Street"),
+                letter("gran", HOUSE),
             ],
         )
     )
@@ -257,4 +248,4 @@ async def test_an_emergency_goes_out_everywhere_at_once(gateway: Installation) -
     states = await gateway.states(notification)
     assert states == {"mum-e": "sent", "mum-m": "sent", "mum-v": "sent", "gran-v": "sent"}
     assert [line["to"] for line in gateway.outbox.lines("sms")] == [MUM_NUMBER]
-    assert sorted(line["to"] for line in gateway.outbox.lines("voice")) == [MUM_NUMBER, "+442079460001"]
+    assert sorted(line["to"] for line in gateway.outbox.lines("voice")) == ["+442079460001", MUM_NUMBER]

@@ -149,17 +149,29 @@ IN_ORDER: list[tuple[str, dict[str, Any]]] = [
         "two houses' letters",
         {"relationships": PARENTS, "contact_points": [letter("mum", "1 Weir Street"), letter("dad", "1 Weir Street")]},
     ),
-    ("reviewed", {"relationships": [relation(**PARENT)], "restrictions": [deny(until="2026-07-01", reviewed_on="2026-06-10")]}),
+    (
+        "reviewed",
+        {"relationships": [relation(**PARENT)], "restrictions": [deny(until="2026-07-01", reviewed_on="2026-06-10")]},
+    ),
     ("far end", {"relationships": [relation(**PARENT)], "restrictions": [deny(until="2026-07-16")]}),
     ("superseded draft", {"relationships": [relation(**PARENT)], "restrictions": [deny(status="superseded")]}),
-    ("the dead", {"relationships": [relation(**PARENT)], "contacts": [{"id": "mum", "deceased": True}], "contact_points": []}),
+    (
+        "the dead",
+        {"relationships": [relation(**PARENT)], "contacts": [{"id": "mum", "deceased": True}], "contact_points": []},
+    ),
     ("ended", {"relationships": [relation(valid_to="2026-06-14", **PARENT)], "contact_points": []}),
-    ("left", {"students": [{"id": "kid", "enrolled_to": "2026-06-14"}], "relationships": [relation()], "contact_points": []}),
+    (
+        "left",
+        {"students": [{"id": "kid", "enrolled_to": "2026-06-14"}], "relationships": [relation()], "contact_points": []},
+    ),
     (
         "a partner in the United States",
-        {"school": [{"jurisdiction": "US-CA"}], "relationships": [relation(**PARENT), relation("partner", lives_with=True)]},
+        {
+            "school": [{"jurisdiction": "US-CA"}],
+            "relationships": [relation(**PARENT), relation("partner", lives_with=True)],
+        },
     ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("entities", [pytest.param(case[1], id=case[0]) for case in IN_ORDER])
@@ -180,7 +192,7 @@ def test_an_address_shared_with_a_barred_person() -> None:
 def test_one_number_for_texts_and_calls_is_one_finding() -> None:
     """People who share a telephone are asked once."""
     points = [make(who, "07700 900001") for who in ("mum", "dad") for make in (mobile, voice)]
-    shared = [one for one in found(directory(relationships=PARENTS, contact_points=points))]
+    shared = found(directory(relationships=PARENTS, contact_points=points))
     assert [shown(one) for one in shared] == [("shared_apart", "dad-m", "address", "R29")]
 
 
