@@ -10,6 +10,9 @@ from gateway import log
 from gateway.access import Scope
 from gateway.settings import Settings, SettingsError, read_settings
 
+_PROCESSES = frozenset({"serve", "work", "clock"})
+_RANK = ["DEBUG", "INFO", "WARNING", "ERROR"].index
+
 LANES = ("emergency", "standard", "bulk")
 
 
@@ -18,7 +21,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     try:
         settings = read_settings(os.environ)
-        log.set_up(settings.log_level)
+        # Commands a person watches stay quiet; processes tell what they do.
+        quiet = max(settings.log_level, "WARNING", key=_RANK)
+        log.set_up(settings.log_level if options.command in _PROCESSES else quiet)
         status = _run(options, settings)
     except SettingsError as error:
         status = _complain(str(error))

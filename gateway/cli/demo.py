@@ -27,10 +27,12 @@ from gateway.dispatch.requests import Audience, Lane, NotificationRequest, Purpo
 from gateway.dispatch.roster import Roster
 from gateway.settings import Settings
 from gateway.store.notifications import count, find_notification
+from gateway.store.sending import next_due
 
 _DONE = {"finished", "held", "cancelled"}
 _DEAD_HOST = "@bounce.example.org"
 _LOOK_SECONDS = 0.2
+_PATIENCE = dt.timedelta(minutes=5)
 _ZONE = ZoneInfo("Europe/London")
 
 
@@ -166,10 +168,21 @@ async def _watch(gateway: Gateway, school: str, posted: list[tuple[str, str]], c
             for identifier, bar in list(waiting.items()):
                 status, done, total = await _progress(gateway, school, identifier)
                 progress.update(bar, completed=done, total=total or None, status=status)
-                if status in _DONE:
-                    progress.update(bar, completed=total, total=total)
+                if status in _DONE or await _only_waits(gateway, identifier, status):
                     del waiting[identifier]
             await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def _only_waits(gateway: Gateway, identifier: str, status: str) -> bool:
+    """Whether all that is left waits for a later hour, such as the end of quiet hours.
+
+    Workers of their own keep the real time, not this demonstration's.
+    """
+    if status != "sending":
+        return False
+    async with gateway.database.reading() as connection:
+        due = await next_due(connection, identifier)
+    return due is not None and due > utc_now() + _PATIENCE and due > gateway.services.now() + _PATIENCE
 
 
 async def _progress(gateway: Gateway, school: str, identifier: str) -> tuple[str, int, int]:

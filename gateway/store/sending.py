@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Row, bindparam, case, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.directory.model import PointState
@@ -160,13 +160,25 @@ async def merged_with(connection: AsyncConnection, carriers: Sequence[str]) -> l
     return list(await connection.execute(query))
 
 
-async def part_from_carrier(connection: AsyncConnection, carriers: Sequence[str], *, now: dt.datetime) -> None:
-    """Let merged deliveries travel on their own when what should have carried them was withdrawn."""
-    await connection.execute(
+async def part_from_carriers(
+    connection: AsyncConnection, *, carriers: Sequence[str] = (), followers: Sequence[str] = (), now: dt.datetime
+) -> list[tuple[str, str]]:
+    """Let merged deliveries travel on their own: those of withdrawn carriers, and such as may share no envelope now.
+
+    Who has quiet hours keeps them. Gives the (lane, batch) to wake.
+    """
+    own_time = case((deliveries.c.due_at > now, deliveries.c.due_at), else_=now)
+    statement = (
         update(deliveries)
-        .where(deliveries.c.merged_into.in_(carriers), deliveries.c.state.not_in(("suppressed", "cancelled")))
-        .values(merged_into=None, state="queued", due_at=now, changed_at=now, code=None, detail=None)
+        .where(
+            or_(deliveries.c.merged_into.in_(carriers), deliveries.c.id.in_(followers)),
+            deliveries.c.merged_into.is_not(None),
+            deliveries.c.state.not_in(("suppressed", "cancelled")),
+        )
+        .values(merged_into=None, state="queued", due_at=own_time, changed_at=now, code=None, detail=None)
+        .returning(deliveries.c.lane, deliveries.c.batch)
     )
+    return sorted({(row.lane, row.batch) for row in await connection.execute(statement)})
 
 
 async def add_events(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
@@ -317,3 +329,13 @@ async def lose_claims(
             for row in lost
         ],
     )
+
+
+async def next_due(connection: AsyncConnection, notification: str) -> dt.datetime | None:
+    """Say when the next of a notification's open deliveries is due; None when none is open or one is in work."""
+    of_it = deliveries.c.notification == notification
+    in_work = select(deliveries.c.id).where(of_it, deliveries.c.state.in_(("sending", "unknown"))).limit(1)
+    if (await connection.execute(in_work)).first() is not None:
+        return None
+    query = select(func.min(deliveries.c.due_at)).where(of_it, deliveries.c.state.in_(CLAIMABLE))
+    return (await connection.execute(query)).scalar_one()

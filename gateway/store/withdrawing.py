@@ -17,13 +17,15 @@ _STATES = ("held", "queued", "retrying")
 
 async def changed_schools(connection: AsyncConnection, lane: str) -> list[tuple[str, int]]:
     """Name the schools (id, version) with something waiting in this lane that was decided before their last change."""
-    stale = select(deliveries.c.id).where(
-        deliveries.c.school == schools.c.id,
-        deliveries.c.lane == lane,
-        deliveries.c.directory_version < schools.c.version,
-        _WAITING,
+    # The first entry of the index answers for a whole school; an EXISTS would be turned into a join over all that waits.
+    oldest = (
+        select(deliveries.c.directory_version)
+        .where(deliveries.c.school == schools.c.id, deliveries.c.lane == lane, _WAITING)
+        .order_by(deliveries.c.directory_version)
+        .limit(1)
+        .scalar_subquery()
     )
-    rows = await connection.execute(select(schools.c.id, schools.c.version).where(stale.exists()))
+    rows = await connection.execute(select(schools.c.id, schools.c.version).where(oldest < schools.c.version))
     return [(row.id, row.version) for row in rows]
 
 

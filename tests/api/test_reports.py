@@ -158,7 +158,7 @@ async def test_parity_in_fact(office: Office) -> None:
 
 
 async def test_who_was_not_reached(small_office: Office) -> None:
-    """Without a route, held, and refused by the post for want of a town; whom the order bars is not listed."""
+    """Without a route, held, and refused by the post for its invented postcode; whom the order bars is not listed."""
     await put(small_office, restrictions=[deny("mum", "kid", id="x")])
     posted = await small_office.post("/v1/notifications", NOTICE | {"audience": {"students": ["kid", "zoe"]}})
     await small_office.deliver(posted.json["id"])

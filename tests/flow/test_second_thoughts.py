@@ -82,21 +82,32 @@ def couple(**entities: Any) -> Directory:
 
 
 @SWEPT
-@pytest.mark.parametrize(("barred", "other"), [(DAD, MUM), (MUM, DAD)], ids=["carrier", "follower"])
-async def test_who_shares_an_envelope_does_not_share_a_bar(
+@pytest.mark.parametrize(("gone", "stays"), [(DAD, MUM), (MUM, DAD)], ids=["carrier", "follower"])
+async def test_who_shares_an_envelope_does_not_share_its_fate(
     idle: Installation,
     swept: bool,  # noqa: FBT001  # a table's column
-    barred: dict[str, str],
-    other: dict[str, str],
+    gone: dict[str, str],
+    stays: dict[str, str],
 ) -> None:
-    """One of the couple is barred after planning: the other's letter goes, with one name on it."""
+    """One of the couple has died since the plan was made: the other's letter goes, with one name on it."""
+    contacts = [{**person, "deceased": person is gone} for person in (MUM, DAD)]
+    notification = await changed_in_between(idle, couple(), couple(contacts=contacts), swept=swept, category="report")
+    assert await idle.states(notification) == {f"{gone['id']}-l": "suppressed", f"{stays['id']}-l": "sent"}
+    (words,) = idle.outbox.letters().values()
+    assert stays["given_name"] in words
+    assert gone["given_name"] not in words
+
+
+@SWEPT
+async def test_an_envelope_shared_with_the_barred_is_not_used(idle: Installation, swept: bool) -> None:  # noqa: FBT001  # a table's column
+    """Barred, he lives where her letter would go: neither is sent there, and staff must reach her (R30)."""
     notification = await changed_in_between(
-        idle, couple(), couple(restrictions=[deny(barred["id"])]), swept=swept, category="report"
+        idle, couple(), couple(restrictions=[deny("dad")]), swept=swept, category="report"
     )
-    assert await idle.states(notification) == {
-        f"{barred['id']}-l": "suppressed",
-        f"{other['id']}-l": "unreachable",
-    } or (await idle.states(notification) == {f"{barred['id']}-l": "suppressed", f"{other['id']}-l": "sent"})
+    assert await idle.states(notification) == {"dad-l": "suppressed", "mum-l": "suppressed"}
+    assert await idle.decided(notification) == {("kid", "dad"): "exclude R01", ("kid", "mum"): "unreachable R30"}
+    assert [task.contact for task in await idle.tasks()] == ["mum"]
+    assert idle.outbox.letters() == {}
 
 
 @SWEPT
@@ -165,7 +176,7 @@ async def test_who_has_no_route_any_more_is_a_task(idle: Installation, swept: bo
         directory(relationships=rows),
         directory(relationships=rows, contact_points=[letter("dad", HOUSE)], contacts=[{"id": "dad"}]),
         swept=swept,
-        category="fundraising" if False else "emergency",
+        category="emergency",
     )
     assert (await idle.decided(notification))["kid", "mum"] == "unreachable R24"
     assert [(task.kind, task.contact) for task in await idle.tasks()] == [("reach_by_hand", "mum")]
