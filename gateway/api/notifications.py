@@ -1,6 +1,6 @@
 """Notifications: posted, followed, explained and cancelled."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from aiohttp import web
@@ -17,6 +17,7 @@ from gateway.api.answers import (
 )
 from gateway.api.requests import PRINCIPAL, answer, idempotency_key, next_link, page_of, read_body
 from gateway.dispatch.refusals import Refused
+from gateway.dispatch.releasing import ReleaseDesk
 from gateway.dispatch.requests import NotificationRequest
 from gateway.services import SERVICES
 from gateway.store.notifications import cancel, count, find_notification
@@ -64,6 +65,21 @@ async def get_deliveries(request: web.Request) -> web.Response:
     last = (rows[-1].id,) if len(rows) == page.limit else None
     items = tuple(_delivery(item, timelines[item.id]) for item in rows)
     return answer(Deliveries(items=items, links=next_link(request, last, page.limit)))
+
+
+class Confirmation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why a text that names somebody else may go out after all."""
+
+    reason: Annotated[str, msgspec.Meta(min_length=3, max_length=1000)]
+
+
+async def release_notification(request: web.Request) -> web.Response:
+    """Let go what the text check kept back; what is confidential stays (R38)."""
+    services = request.app[SERVICES]
+    row = await _found(request)
+    confirmation = await read_body(request, Confirmation)
+    desk = ReleaseDesk(services.database, services.wakeups, policy=services.policy, now=services.now)
+    return answer(await desk.release(request[PRINCIPAL], row, confirmation.reason))
 
 
 async def cancel_notification(request: web.Request) -> web.Response:

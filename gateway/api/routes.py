@@ -27,11 +27,13 @@ from gateway.api.directory import import_directory, put_directory
 from gateway.api.docs import get_asset, get_docs, openapi_handler
 from gateway.api.health import get_live, get_metrics, get_ready
 from gateway.api.notifications import (
+    Confirmation,
     cancel_notification,
     get_decisions,
     get_deliveries,
     get_notification,
     post_notification,
+    release_notification,
 )
 from gateway.api.openapi import document
 from gateway.api.people import contact_chronology, get_tasks, student_chronology
@@ -58,6 +60,7 @@ from gateway.api.templates import approve_template, get_template, get_templates,
 from gateway.directory.model import Directory
 from gateway.dispatch.library import TemplateDocument
 from gateway.dispatch.register import NewRestriction, Objection, Review, Superseding, Verdict
+from gateway.dispatch.releasing import Released
 from gateway.dispatch.requests import NotificationRequest
 
 _PAGE = (
@@ -174,6 +177,17 @@ _NOTIFICATIONS = (
         scopes=(Scope.SEND, Scope.ALERTS),
         answers={200: Cancelled},
         refusals=_NOTHING,
+    ),
+    Route(
+        method="POST",
+        path="/v1/notifications/{id}/release",
+        serve=release_notification,
+        summary="Let go what the text check kept back",
+        tag="Notifications",
+        scopes=(Scope.SEND, Scope.ALERTS),
+        body=Confirmation,
+        answers={200: Released},
+        refusals={**_NOTHING, 409: "Nothing is held because of its text, or nothing of it may go."},
     ),
     Route(
         method="POST",

@@ -161,8 +161,10 @@ def _permitted(name: str, key: Key, old: Any, asked: Any, held: list[Held]) -> A
 
 
 def _ended(row: Any, today: dt.date) -> Any:
-    """Close a relationship on the day before, so that it still decides (P1) and is still explained."""
-    if not isinstance(row, Relationship):
-        return row
+    """Close what has an end on the day before, so that it still decides (P1) and is still explained."""
     yesterday = today - dt.timedelta(days=1)
-    return msgspec.structs.replace(row, valid_to=min(filter(None, (row.valid_to, yesterday))))
+    if isinstance(row, Relationship):
+        return msgspec.structs.replace(row, valid_to=min(filter(None, (row.valid_to, yesterday))))
+    if isinstance(row, Student):
+        return msgspec.structs.replace(row, enrolled_to=min(filter(None, (row.enrolled_to, yesterday))))
+    return row

@@ -36,6 +36,8 @@ def join_links(first: Sequence[Relationship], second: Sequence[Relationship], *,
         return JoinedLink(rows=tuple(second))
     rows = (*first, *second)
     disputed = _disputed(rows)
+    if "professional" in disputed:  # what is said of the office holder makes no parent of the private person
+        rows = tuple(row for row in rows if row.professional is None) or rows
     joined = _joined(rows)
     if disputed:
         joined = _held(joined, rows, united_states=united_states)
@@ -99,34 +101,29 @@ def _joined(rows: Sequence[Relationship]) -> Relationship:
 def _held(joined: Relationship, rows: Sequence[Relationship], *, united_states: bool) -> Relationship:
     """Give a disputed pair the form that holds a parent or carer, and that makes nobody one whom no feed calls so."""
     named = any(_is_parent_or_carer(row, united_states=united_states) for row in rows)
-    if not named:
-        joined = _nobody_new(joined, rows)
+    if not named:  # one feed's residence and the other's care make no parent together
+        joined = msgspec.structs.replace(joined, care_of_child=all(row.care_of_child for row in rows))
     elif len({row.parental_responsibility for row in rows}) > 1:
         otherwise = joined.natural_parent or joined.legal_guardian or (joined.lives_with and joined.care_of_child)
         said = Responsibility.UNKNOWN if otherwise else Responsibility.YES  # unknown holds a parent by adoption's rule
         joined = msgspec.structs.replace(joined, parental_responsibility=said)
-    if named or _is_parent_or_carer(joined, united_states=united_states):
+    if named:
         return held_as_parent(joined, proven=True)
     return _careful(joined, rows)
 
 
-def _nobody_new(joined: Relationship, rows: Sequence[Relationship]) -> Relationship:
-    """Let one feed's residence and the other's care, or the lack of a profession, make no parent together."""
-    return msgspec.structs.replace(
-        joined,
-        care_of_child=all(row.care_of_child for row in rows),
-        lives_with=any(row.lives_with and row.professional is None for row in rows),
-    )
-
-
 def _careful(joined: Relationship, rows: Sequence[Relationship]) -> Relationship:
-    """Of somebody whom no feed calls a parent believe a `no`, unless it would end what R13 holds for a person."""
+    """Believe the more careful word of somebody whom no feed calls a parent, lest it end what R13 holds for a person."""
+    joined = msgspec.structs.replace(joined, consented_categories=())
     unknown = joined.parental_responsibility is Responsibility.UNKNOWN
-    may_be_parent = unknown and joined.lives_with and joined.professional is None
-    flags = {
-        name: Flag.UNSET for name in _FLAGS if may_be_parent and not all(getattr(row, name) is Flag.NO for row in rows)
-    }
-    return msgspec.structs.replace(joined, consented_categories=(), **flags)
+    if unknown and joined.lives_with and joined.professional is None:
+        flags = {name: Flag.UNSET for name in _FLAGS if not all(getattr(row, name) is Flag.NO for row in rows)}
+        return msgspec.structs.replace(joined, **flags)
+    begin = max((row.valid_from for row in rows if row.valid_from), default=None)
+    end = min((row.valid_to for row in rows if row.valid_to), default=None)
+    if begin and end and end < begin:
+        begin = None
+    return msgspec.structs.replace(joined, valid_from=begin, valid_to=end)
 
 
 def _is_parent_or_carer(row: Relationship, *, united_states: bool) -> bool:

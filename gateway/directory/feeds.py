@@ -4,6 +4,7 @@ Students, contacts and points are united, restrictions never lifted, `confidenti
 words must win, it is the one that tells fewer people more carefully. Each disagreement is a task for the office.
 """
 
+import datetime as dt
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -215,7 +216,7 @@ def _links(first: Directory, second: Directory, tasks: list[Disagreement]) -> tu
     rows: list[Relationship] = []
     for pair in sorted({*one, *two}):
         joined = join_links(one.get(pair, ()), two.get(pair, ()), united_states=united_states)
-        rows.extend(sorted(joined.rows, key=lambda row: str(row.valid_from)))
+        rows.extend(sorted(joined.rows, key=lambda row: row.valid_from or dt.date.min))
         if joined.disputed:
             sentence = (
                 "The feeds disagree about this contact, who is held if a parent; find out, and correct one of them."

@@ -96,9 +96,9 @@ def _items(document: Any) -> Any:
 
 
 def _mention_contacts(student: Record) -> None:
-    """Keep on record whom a refused student names."""
+    """Keep on record whom a refused student names, under the id that was refused."""
     for contact in student.inside("contacts").each("data"):
-        student.findings.mention_link(student.text("id"), contact.text("id"))
+        student.findings.mention_link(str(student.data.get("id") or ""), contact.text("id"))
 
 
 class _Reader:

@@ -14,6 +14,7 @@ from gateway.dispatch.requests import Lane
 from gateway.rules.answer import Answer, Decision, Mode, Outcome, PlannedDelivery, PlannedMessage
 from gateway.rules.policy import Policy
 from gateway.store.identity import derived_id
+from gateway.store.rechecking import TEXT_CHECK
 
 BATCH = 100
 """Deliveries a wake-up: a batch of 100 sends 5 times what single ones do (measured, design ground)."""
@@ -40,15 +41,34 @@ class Plan:
 Rows = dict[str, list[dict[str, Any]]]
 
 
+TELLING = TEXT_CHECK
+TELLING_CONFIDENTIAL = "R38_confidential"
+"""Codes of deliveries that a person must look at first; nobody can let the second kind go."""
+
+_TELLING_REASON = "The text may tell this contact something about another contact; a person must look at it."
+
+
 def rows_of(
-    plan: Plan, answer: Answer, neutral: Collection[str], points: Mapping[str, ContactPoint], now: dt.datetime
+    plan: Plan,
+    answer: Answer,
+    neutral: Collection[str],
+    points: Mapping[str, ContactPoint],
+    telling: Mapping[str, bool],
+    now: dt.datetime,
 ) -> Rows:
-    """Write a chunk's decisions, messages, first deliveries and tasks."""
+    """Write a chunk's decisions, messages, first deliveries and tasks.
+
+    `telling` names the messages that wait for a person because of their text (R38).
+    """
     message_of = {
         (student, message.contact): message_id(plan.notification, message)
         for message in answer.messages
         for student in message.students
     }
+    decided = [
+        _held(decision) if message_of.get((decision.student, decision.contact)) in telling else decision
+        for decision in answer.decisions
+    ]
     decisions = [
         {
             "notification": plan.notification,
@@ -61,7 +81,7 @@ def rows_of(
             "message": message_of.get((decision.student, decision.contact)),
             "at": now,
         }
-        for decision in answer.decisions
+        for decision in decided
     ]
     deliveries = [
         row
@@ -69,13 +89,29 @@ def rows_of(
         for position, delivery in started(message)
         for row in [delivery_row(plan, message, position, delivery, neutral, points, now)]
     ]
+    _hold(deliveries, telling)
     put_in_batches(plan.notification, deliveries)
     return {
         "decisions": decisions,
         "messages": [message_row(plan, message, neutral) for message in answer.messages],
         "deliveries": deliveries,
-        "tasks": list(tasks_of(plan, answer.decisions, now)),
+        "tasks": list(tasks_of(plan, decided, now)),
     }
+
+
+def _held(decision: Decision) -> Decision:
+    return msgspec.structs.replace(decision, outcome=Outcome.HOLD, rule=TELLING, reason=_TELLING_REASON)
+
+
+def _hold(deliveries: list[dict[str, Any]], telling: Mapping[str, bool]) -> None:
+    """Keep back the deliveries of telling messages; what they would have carried goes on its own."""
+    held = {row["id"] for row in deliveries if row["message"] in telling}
+    for row in deliveries:
+        if row["id"] in held:
+            code = TELLING_CONFIDENTIAL if telling[row["message"]] else TELLING
+            row |= {"state": "held", "due_at": None, "code": code, "detail": _TELLING_REASON, "merged_into": None}
+        elif row["merged_into"] in held:
+            row["merged_into"] = None
 
 
 class Route(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -165,6 +201,8 @@ def delivery_row(
         "neutral": delivery.point in neutral,
         "directory_version": plan.directory_version,
         "state": "queued",
+        "code": None,
+        "detail": None,
         "due_at": due,
         "attempts": 0,
         "merged_into": delivery_id(plan.notification, carrier, message.students) if carrier else None,
@@ -183,7 +221,7 @@ def _rung(plan: Plan, step: int | None) -> dt.timedelta:
 
 def put_in_batches(notification: str, deliveries: list[dict[str, Any]]) -> None:
     """Group deliveries that go out together: one lane, one channel, one due time."""
-    waiting: dict[tuple[str, dt.datetime], list[dict[str, Any]]] = {}
+    waiting: dict[tuple[str, dt.datetime | None], list[dict[str, Any]]] = {}
     for row in deliveries:
         waiting.setdefault((row["channel"], row["due_at"]), []).append(row)
     for rows in waiting.values():

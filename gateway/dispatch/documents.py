@@ -10,19 +10,15 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.content.policy import Look
-from gateway.directory.indexing import DirectoryIndex
 from gateway.directory.model import Category, ChannelName, Contact, ContactPoint, Directory, PointState, School
+from gateway.dispatch.deciding import decide_about
 from gateway.dispatch.identity_check import Question, question_of
 from gateway.dispatch.messages import formats_of, students_of
 from gateway.dispatch.rendering import Document, Reader, Renderer
-from gateway.dispatch.requests import NotificationRequest
-from gateway.rules.answer import Request
-from gateway.rules.audience import evaluate
 from gateway.rules.policy import Policy
 from gateway.store.database import Database
 from gateway.store.openings import Opening, add_opening, take_turns, was_opened, wrong_for_contact, wrong_for_link
-from gateway.store.people import key_of, load_neighbourhood, load_points
-from gateway.store.planning import among, audience_of
+from gateway.store.people import key_of, load_points
 from gateway.store.sending import add_events, load_deliveries
 from gateway.store.tables import contact_points
 from gateway.tracking.states import State
@@ -85,7 +81,7 @@ class DocumentDesk:
                 return None
             school, notifications, (reader,) = await self._renderer.load(connection, [row])
             notification = notifications[row.notification]
-            if not await self._may_read(connection, school, notification, reader, now):
+            if not await self._may_read(connection, notification, reader, now):
                 return None
             letters = await load_points(connection, school, contact_points.c.contact == row.contact)
             locked = await _is_locked(connection, row, now)
@@ -111,23 +107,18 @@ class DocumentDesk:
             return Denied.WRONG
         return self._renderer.document(waiting.school, waiting.notification, waiting.reader)
 
-    async def _may_read(
-        self, connection: AsyncConnection, school: School, notification: Any, reader: Reader, now: dt.datetime
-    ) -> bool:
+    async def _may_read(self, connection: AsyncConnection, notification: Any, reader: Reader, now: dt.datetime) -> bool:
         """Decide once more, as if the message were to go to the same contact point today (R44)."""
-        row = reader.row
-        named = msgspec.json.decode(notification.request, type=NotificationRequest).audience.contacts
-        directory = await load_neighbourhood(
-            connection, school, [row.contact], audience_of(notification.id), named or ()
-        )
-        near = await among(connection, notification.id, [student.id for student in directory.students])
-        category = Category(notification.category)
-        evaluation = evaluate(
-            DirectoryIndex(_as_sent(directory, row, category)),
-            Request(category=category, at=now, students=tuple(near), contacts=named),
-            contacts=[row.contact],
+        row, category = reader.row, Category(notification.category)
+        decided = await decide_about(
+            connection,
+            notification,
+            [row.contact],
+            now=now,
             policy=self._policy,
+            as_if=lambda directory: _as_sent(directory, row, category),
         )
+        evaluation = decided.evaluation
         if row.point in evaluation.neutral_points and not row.neutral:
             return False
         reached = {

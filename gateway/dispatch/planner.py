@@ -9,20 +9,17 @@ from zoneinfo import ZoneInfo
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.directory.indexing import DirectoryIndex
-from gateway.directory.model import Category, School
-from gateway.dispatch.chunks import Plan, Rows, rows_of
-from gateway.dispatch.requests import Lane, NotificationRequest
+from gateway.dispatch.chunks import Rows, rows_of
+from gateway.dispatch.deciding import decide_about, school_of
+from gateway.dispatch.disclosing import telling_messages
+from gateway.dispatch.requests import NotificationRequest
 from gateway.dispatch.wakeups import WakeUps
-from gateway.rules.answer import Request
-from gateway.rules.audience import evaluate
 from gateway.rules.policy import Policy
 from gateway.store.database import Database
 from gateway.store.identity import derived_id
 from gateway.store.notifications import finish
-from gateway.store.people import load_neighbourhood, load_school, next_chunk
+from gateway.store.people import next_chunk
 from gateway.store.planning import (
-    among,
     audience_fixed,
     audience_of,
     claim_planning,
@@ -94,7 +91,7 @@ class Planner:
     async def _fix_audience(
         self, connection: AsyncConnection, row: Any, request: NotificationRequest, now: dt.datetime
     ) -> None:
-        school, _version = await _school_of(connection, row.school)
+        school, _version = await school_of(connection, row.school)
         await fix_audience(
             connection,
             row.id,
@@ -116,51 +113,23 @@ class Planner:
             )
         if not saved:
             return None
-        due = {delivery["batch"] for delivery in rows["deliveries"] if delivery["due_at"] <= now}
+        due = {row["batch"] for row in rows["deliveries"] if row["due_at"] is not None and row["due_at"] <= now}
         await self._wakeups.wake("send", row.lane, sorted(due))
         return last
 
     async def _decide(
         self, row: Any, request: NotificationRequest, cursor: str, now: dt.datetime
     ) -> tuple[Rows, str | None]:
-        audience = audience_of(row.id)
         named = request.audience.contacts or ()
         async with self._database.reading() as connection:
-            school, version = await _school_of(connection, row.school)
-            contacts = await next_chunk(connection, school.id, audience, named, cursor, self._chunk)
+            audience = audience_of(row.id)
+            contacts = await next_chunk(connection, row.school, audience, named, cursor, self._chunk)
             if not contacts:
                 return {}, None
-            directory = await load_neighbourhood(connection, school, contacts, audience, named)
-            near = await among(connection, row.id, [student.id for student in directory.students])
-        category, people = Category(row.category), request.audience.contacts
-        asked = Request(category=category, at=now, students=tuple(near), contacts=people)
-        evaluation = evaluate(DirectoryIndex(directory), asked, contacts=contacts, policy=self._policy)
-        if evaluation.answer.error is not None:
-            raise ValueError(f"the rules refuse a planned request: {evaluation.answer.error.reason}")
-        plan = Plan(
-            notification=row.id,
-            school=school,
-            directory_version=version,
-            category=category,
-            lane=Lane(row.lane),
-            languages=languages_of(row.sources),
-            expires_at=row.expires_at,
-            policy=self._policy,
-        )
-        points = {point.id: point for point in directory.contact_points}
-        return rows_of(plan, evaluation.answer, evaluation.neutral_points, points, now), contacts[-1]
-
-
-async def _school_of(connection: AsyncConnection, school: str) -> tuple[School, int]:
-    known = await load_school(connection, school)
-    if known is None:
-        raise LookupError("a notification's school has left the directory")
-    return known
-
-
-def languages_of(sources: str) -> tuple[str, ...]:
-    """Name the languages in which a notification's content is pinned."""
-    return tuple(msgspec.json.decode(sources, type=dict[str, Any]))
+            decided = await decide_about(connection, row, contacts, now=now, policy=self._policy)
+        answer, neutral = decided.evaluation.answer, decided.evaluation.neutral_points
+        telling = telling_messages(row.id, answer.messages, request, decided.sources, decided.index)
+        return rows_of(decided.plan, answer, neutral, decided.points, telling, now), contacts[-1]
 
 
 async def _help_wanted(connection: AsyncConnection, notification: str, now: dt.datetime) -> list[dict[str, Any]]:

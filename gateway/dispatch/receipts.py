@@ -98,6 +98,8 @@ def _moved(row: Any, receipt: Receipt, before: State, after: State, now: dt.date
         "detail": receipt.explanation,
         "due_at": None,
         "changed_at": now,
+        "provider": receipt.provider,
+        "provider_id": receipt.provider_id,
     }
 
 

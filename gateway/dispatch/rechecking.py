@@ -10,11 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.directory.indexing import DirectoryIndex
-from gateway.directory.model import Category, ContactPoint, School
+from gateway.directory.model import ContactPoint, School
 from gateway.dispatch.chunks import (
     Plan,
     delivery_id,
@@ -24,16 +22,13 @@ from gateway.dispatch.chunks import (
     put_in_batches,
     tasks_of,
 )
+from gateway.dispatch.deciding import decide_about
 from gateway.dispatch.messages import students_of
 from gateway.dispatch.outcomes import Outcome, withdrawn
-from gateway.dispatch.planner import languages_of
-from gateway.dispatch.requests import Lane, NotificationRequest
-from gateway.rules.answer import Decision, Mode, PlannedDelivery, PlannedMessage, Request
+from gateway.rules.answer import Decision, Mode, PlannedDelivery, PlannedMessage
 from gateway.rules.answer import Outcome as Verdict
-from gateway.rules.audience import Evaluation, evaluate
+from gateway.rules.audience import Evaluation
 from gateway.rules.policy import Policy
-from gateway.store.people import load_neighbourhood, load_school
-from gateway.store.planning import among, audience_of
 from gateway.store.rechecking import (
     confirm,
     correct_decisions,
@@ -68,33 +63,9 @@ async def recheck(
     connection: AsyncConnection, notification: Any, rows: Sequence[Any], *, now: dt.datetime, policy: Policy
 ) -> Recheck:
     """Decide again for the contacts of these deliveries, all of one notification."""
-    known = await load_school(connection, notification.school)
-    if known is None:
-        raise LookupError("a notification's school has left the directory")
-    school, version = known
-    asked = msgspec.json.decode(notification.request, type=NotificationRequest).audience.contacts
     contacts = sorted({row.contact for row in rows})
-    directory = await load_neighbourhood(connection, school, contacts, audience_of(notification.id), asked or ())
-    near = await among(connection, notification.id, [student.id for student in directory.students])
-    category = Category(notification.category)
-    evaluation = evaluate(
-        DirectoryIndex(directory),
-        Request(category=category, at=now, students=tuple(near), contacts=asked),
-        contacts=contacts,
-        policy=policy,
-    )
-    plan = Plan(
-        notification=notification.id,
-        school=school,
-        directory_version=version,
-        category=category,
-        lane=Lane(notification.lane),
-        languages=languages_of(notification.sources),
-        expires_at=notification.expires_at,
-        policy=policy,
-    )
-    points = {point.id: point for point in directory.contact_points}
-    return await _Comparison(connection, plan, evaluation, points, now).settle(rows)
+    decided = await decide_about(connection, notification, contacts, now=now, policy=policy)
+    return await _Comparison(connection, decided.plan, decided.evaluation, decided.points, now).settle(rows)
 
 
 class _Comparison:

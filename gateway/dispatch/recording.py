@@ -94,10 +94,10 @@ class Recorder:
                 tasks.append(_question(row, now))
                 states.append(_moved(row, State.UNKNOWN, now, due_at=None))
                 continue
-            news = News.ACCEPTED if handover is not None else News.NOT_FOUND
-            change = settle(State.UNKNOWN, news)
-            due = now if change.step is Step.RETRY else None
-            states.append(_moved(row, change.state, now, due_at=due))
+            if handover is not None:
+                states.append(_found(row, handover, now))
+            else:
+                states.append(_moved(row, settle(State.UNKNOWN, News.NOT_FOUND).state, now, due_at=now))
         await set_states(connection, states)
         await add_tasks(connection, tasks)
         await add_events(
@@ -158,6 +158,16 @@ def _moved(row: Any, state: State, now: dt.datetime, *, due_at: dt.datetime | No
         "detail": row.detail,
         "due_at": due_at,
         "changed_at": now,
+    }
+
+
+def _found(row: Any, handover: Handover, now: dt.datetime) -> dict[str, Any]:
+    moved = _moved(row, settle(State.UNKNOWN, News.ACCEPTED).state, now, due_at=None)
+    return moved | {
+        "code": None,
+        "detail": None,
+        "provider": handover.provider,
+        "provider_id": handover.provider_id,
     }
 
 

@@ -77,6 +77,8 @@ async def _next_delivery(
         "neutral": route.neutral,
         "directory_version": row.directory_version,
         "state": "queued",
+        "code": None,
+        "detail": None,
         "due_at": now,
         "attempts": 0,
         "expires_at": row.expires_at,

@@ -17,7 +17,7 @@ from gateway.rules.policy import Policy
 from gateway.store.database import Database
 from gateway.store.notifications import finish
 from gateway.store.sending import add_events, load_notifications, merged_with
-from gateway.store.withdrawing import changed_schools, keep_from_workers, stale_deliveries, withdraw
+from gateway.store.withdrawing import changed_schools, keep_from_workers, keep_times, stale_deliveries, withdraw
 from gateway.tracking.states import News, State
 
 _log = logging.getLogger(__name__)
@@ -25,8 +25,11 @@ _log = logging.getLogger(__name__)
 CHUNK = 250
 """Deliveries a transaction: no worker waits long for them."""
 
-A_ROUND = 8
-"""Chunks a round: 2,000 deliveries at most, in 0.5 (SQLite) to 2 s (PostgreSQL, measured), as the clock has other work."""
+A_ROUND = 2_000
+"""Deliveries a round, in 0.5 to 2 s (measured), so that the clock's other work does not wait long."""
+
+A_TRANSACTION = 30
+"""What a transaction counts at least, in deliveries: hundreds of small notifications must not make a long round."""
 
 BACKLOG = dt.timedelta(seconds=20)
 """What is due and was not taken for so long is decided again here; until then its worker is on the way."""
@@ -58,7 +61,7 @@ class Withdrawer:
                     return
 
     async def _portion(self, school: str, lane: Lane, version: int, most: int) -> int:
-        """Decide again about up to so many chunks of one school; gives how many there were."""
+        """Decide again about up to so many deliveries of one school; gives what they count."""
         now = self._now()
         self._resting = {notification: until for notification, until in self._resting.items() if until > now}
         async with self._database.reading() as connection:
@@ -70,16 +73,19 @@ class Withdrawer:
                 now=now,
                 backlog=BACKLOG,
                 without=list(self._resting),
-                limit=most * CHUNK,
+                limit=most,
             )
-        number = 0
-        for number, (notification, ids) in enumerate(_chunks(stale), start=1):  # noqa: B007  # counted
+        done = 0
+        for notification, ids in _chunks(stale):
             try:
                 await self._decide_again(notification, ids)
             except Exception:  # noqa: BLE001  # one notification's fault must not keep the others from being looked at
                 _log.exception("not_decided_again", extra={"notification": notification})
                 self._resting[notification] = now + REST
-        return number
+            done += max(len(ids), A_TRANSACTION)
+            if done >= most:
+                break
+        return done
 
     async def _decide_again(self, notification: str, carriers: Sequence[str]) -> None:
         """Ask the rules about one chunk, and act on their answer in the same transaction."""
@@ -88,9 +94,11 @@ class Withdrawer:
             own = await keep_from_workers(connection, carriers)
             if not own:
                 return
-            rows = [*own, *await merged_with(connection, [row.id for row in own])]
+            carried = await merged_with(connection, [row.id for row in own])
+            rows = [*own, *carried]
             record = (await load_notifications(connection, [notification]))[notification]
             checked = await recheck(connection, record, rows, now=now, policy=self._policy)
+            await keep_times(connection, [row for row in carried if row.due_at is not None and row.due_at > now])
             gone = [row for row in rows if row.id in checked.withdrawn]
             going = [row for row in rows if row.id not in checked.withdrawn and row.merged_into is None]
             if gone:

@@ -8,9 +8,12 @@ import msgspec
 from sqlalchemy import Row, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.rules.answer import Decision
+from gateway.rules.answer import Decision, Outcome
 from gateway.store.inserting import insert_new
 from gateway.store.tables import chronology, decisions, deliveries, messages
+
+TEXT_CHECK = "R38"
+"""The rule of decisions that wait because of their text; the recipient rules themselves know it not."""
 
 
 async def messages_of(connection: AsyncConnection, notification: str, contacts: Collection[str]) -> dict[str, Row[Any]]:
@@ -38,7 +41,12 @@ async def correct_decisions(
         pairs.notification == notification, pairs.contact.in_({decision.contact for decision in now_decided})
     )
     before = {(row.student, row.contact): row for row in await connection.execute(query)}
-    known = [decision for decision in now_decided if (decision.student, decision.contact) in before]
+    known = [
+        decision
+        for decision in now_decided
+        if (decision.student, decision.contact) in before
+        and not _waits_for_a_look(decision, before[decision.student, decision.contact])
+    ]
     changed = [decision for decision in known if _differs(decision, before[decision.student, decision.contact])]
     replaced = [decision for decision in known if (decision.student, decision.contact) in message_of]
     if changed or replaced:
@@ -80,6 +88,11 @@ async def correct_decisions(
 
 def _differs(decision: Decision, before: Any) -> bool:
     return (decision.outcome, decision.rule) != (before.outcome, before.rule)
+
+
+def _waits_for_a_look(decision: Decision, before: Any) -> bool:
+    """Whether the text keeps a message back that the rules themselves would still send (R38)."""
+    return bool(before.rule == TEXT_CHECK and decision.outcome is Outcome.SEND)
 
 
 def _entry(notification: str, school: str, decision: Decision, before: Any, at: dt.datetime) -> dict[str, Any]:

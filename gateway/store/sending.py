@@ -124,15 +124,28 @@ async def record_states(connection: AsyncConnection, rows: Sequence[dict[str, An
 
 
 async def set_states(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
-    """Move deliveries from an expected state (`was`) to a new one outside of a worker's claim."""
+    """Move deliveries from an expected state (`was`) to a new one outside of a worker's claim.
+
+    Provider and provider's id, where a row tells them, fill what is not known yet.
+    """
     if not rows:
         return
+    learnt = ("provider", "provider_id")
     statement = (
         update(deliveries)
         .where(deliveries.c.id == bindparam("key_id"), deliveries.c.state == bindparam("key_was"))
-        .values({name: bindparam(name) for name in ("state", "code", "detail", "due_at", "changed_at")})
+        .values(
+            {name: bindparam(name) for name in ("state", "code", "detail", "due_at", "changed_at")}
+            | {name: func.coalesce(deliveries.c[name], bindparam(f"new_{name}")) for name in learnt}
+        )
     )
-    await connection.execute(statement, [{**row, "key_id": row["id"], "key_was": row["was"]} for row in rows])
+    await connection.execute(
+        statement,
+        [
+            {**row, "key_id": row["id"], "key_was": row["was"]} | {f"new_{name}": row.get(name) for name in learnt}
+            for row in rows
+        ],
+    )
     await follow_carriers(connection, [row["id"] for row in rows])
 
 
@@ -338,4 +351,5 @@ async def next_due(connection: AsyncConnection, notification: str) -> dt.datetim
     if (await connection.execute(in_work)).first() is not None:
         return None
     query = select(func.min(deliveries.c.due_at)).where(of_it, deliveries.c.state.in_(CLAIMABLE))
-    return (await connection.execute(query)).scalar_one()
+    earliest: dt.datetime | None = (await connection.execute(query)).scalar_one()
+    return earliest

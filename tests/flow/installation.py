@@ -195,6 +195,14 @@ class Installation:
             for batch in batches:
                 await self.back.sender.send(batch)
 
+    async def comes_to(self, notification: str, states: dict[str, str]) -> None:
+        """Wait until the contact points' deliveries have come to these states."""
+
+        async def there() -> bool:
+            return await self.states(notification) == states
+
+        await self.until(there)
+
     async def until(self, condition: Callable[[], Awaitable[bool]]) -> None:
         """Wait until a condition holds, for seconds at most."""
         deadline = time.monotonic() + PATIENCE

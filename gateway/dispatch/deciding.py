@@ -1,0 +1,84 @@
+"""Puts the recipient rules' question for some contacts of one notification: when planning, sending and opening."""
+
+import datetime as dt
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.content.template import Source
+from gateway.directory.indexing import DirectoryIndex
+from gateway.directory.model import Category, ContactPoint, Directory, School
+from gateway.dispatch.chunks import Plan
+from gateway.dispatch.requests import Lane, NotificationRequest
+from gateway.rules.answer import Request
+from gateway.rules.audience import Evaluation, evaluate
+from gateway.rules.policy import Policy
+from gateway.store.people import load_neighbourhood, load_school
+from gateway.store.planning import among, audience_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decided:
+    """The answer of the rules, and what it was made from."""
+
+    plan: Plan
+    evaluation: Evaluation
+    index: DirectoryIndex
+    request: NotificationRequest
+    sources: Mapping[str, Source]
+
+    @property
+    def points(self) -> dict[str, ContactPoint]:
+        """Every contact point near the contacts, by id."""
+        return {point.id: point for point in self.index.directory.contact_points}
+
+
+def unchanged(directory: Directory) -> Directory:
+    """Decide on the directory as it is."""
+    return directory
+
+
+async def school_of(connection: AsyncConnection, school: str) -> tuple[School, int]:
+    """Load the school of something on record, and its directory's version; schools never leave."""
+    known = await load_school(connection, school)
+    if known is None:
+        raise LookupError("a notification's school has left the directory")
+    return known
+
+
+async def decide_about(
+    connection: AsyncConnection,
+    notification: Any,
+    contacts: Collection[str],
+    *,
+    now: dt.datetime,
+    policy: Policy,
+    as_if: Callable[[Directory], Directory] = unchanged,
+) -> Decided:
+    """Decide for these contacts what the whole notification means to them; `as_if` may change what is looked at."""
+    school, version = await school_of(connection, notification.school)
+    request = msgspec.json.decode(notification.request, type=NotificationRequest)
+    sources = msgspec.json.decode(notification.sources, type=dict[str, Source])
+    named = request.audience.contacts
+    directory = await load_neighbourhood(connection, school, contacts, audience_of(notification.id), named or ())
+    near = await among(connection, notification.id, [student.id for student in directory.students])
+    category = Category(notification.category)
+    index = DirectoryIndex(as_if(directory))
+    asked = Request(category=category, at=now, students=tuple(near), contacts=named)
+    evaluation = evaluate(index, asked, contacts=contacts, policy=policy)
+    if evaluation.answer.error is not None:
+        raise ValueError(f"the rules refuse an accepted request: {evaluation.answer.error.reason}")
+    plan = Plan(
+        notification=notification.id,
+        school=school,
+        directory_version=version,
+        category=category,
+        lane=Lane(notification.lane),
+        languages=tuple(sources),
+        expires_at=notification.expires_at,
+        policy=policy,
+    )
+    return Decided(plan=plan, evaluation=evaluation, index=index, request=request, sources=sources)

@@ -1,0 +1,46 @@
+"""R38: looks in what each recipient would read for names, numbers and addresses of the student's other contacts."""
+
+from collections.abc import Collection, Iterator, Mapping
+
+from gateway.content.languages import choose
+from gateway.content.template import Source
+from gateway.directory.indexing import DirectoryIndex
+from gateway.dispatch.chunks import message_id
+from gateway.dispatch.requests import NotificationRequest, Values
+from gateway.rules.answer import PlannedMessage
+from gateway.rules.disclosure import DisclosureCheck
+
+
+def telling_messages(
+    notification: str,
+    messages: Collection[PlannedMessage],
+    request: NotificationRequest,
+    sources: Mapping[str, Source],
+    index: DirectoryIndex,
+) -> dict[str, bool]:
+    """Name the messages that would tell their reader about another contact, and whether of something confidential."""
+    check = DisclosureCheck(index)
+    telling = {}
+    for message in messages:
+        text = "\n".join(_texts(message, request, sources, index))
+        found = check.find(text, recipient=message.contact, students=message.students)
+        if found:
+            telling[message_id(notification, message)] = any(disclosure.confidential for disclosure in found)
+    return telling
+
+
+def _texts(
+    message: PlannedMessage, request: NotificationRequest, sources: Mapping[str, Source], index: DirectoryIndex
+) -> Iterator[str]:
+    """Give everything of the message that its sender wrote: the text in its language and the values in it."""
+    language, _ = choose(message.language, sources, index.school.language)
+    source = sources[language]
+    yield from (source.subject, source.body, source.short or "")
+    yield from _words(request.values)
+    for student in message.students:
+        yield from _words(request.student_values.get(student, {}))
+
+
+def _words(values: Values) -> Iterator[str]:
+    for value in values.values():
+        yield from value if isinstance(value, tuple) else (str(value),)

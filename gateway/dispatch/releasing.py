@@ -1,0 +1,71 @@
+"""Letting go what the text check kept back: a person looked, gave a reason, and it is on record (R38)."""
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from gateway.access import Principal
+from gateway.dispatch.chunks import TELLING, TELLING_CONFIDENTIAL
+from gateway.dispatch.deciding import decide_about
+from gateway.dispatch.refusals import Refused
+from gateway.dispatch.wakeups import WakeUps
+from gateway.rules.answer import Outcome
+from gateway.rules.policy import Policy
+from gateway.store.database import Database
+from gateway.store.notifications import finish
+from gateway.store.releasing import confirm_texts, kept_back, let_go, waiting_pairs
+
+
+class Released(msgspec.Struct, frozen=True, kw_only=True):
+    """What a confirmation let go."""
+
+    id: str
+    released: int
+    still_held: int
+    """Deliveries whose text holds something confidential of another contact: only another text can be sent."""
+
+
+class ReleaseDesk:
+    """Takes confirmations."""
+
+    def __init__(self, database: Database, wakeups: WakeUps, *, policy: Policy, now: Callable[[], dt.datetime]) -> None:
+        self._database = database
+        self._wakeups = wakeups
+        self._policy = policy
+        self._now = now
+
+    async def release(self, principal: Principal, notification: Any, reason: str) -> Released:
+        """Queue what was kept back and may go; raises `Refused` when nothing is, or nothing may."""
+        now = self._now()
+        async with self._database.writing() as connection:
+            waiting = await kept_back(connection, notification.id, (TELLING, TELLING_CONFIDENTIAL))
+            free = [row for row in waiting if row.code == TELLING]
+            if not waiting:
+                raise Refused(409, "Nothing of this notification is held because of its text.")
+            if not free:
+                raise Refused(409, "The text holds something confidential of another contact: send another text.")
+            contacts = sorted({row.contact for row in free})
+            decided = await decide_about(connection, notification, contacts, now=now, policy=self._policy)
+            pairs = await waiting_pairs(connection, [row.message for row in free])
+            confirmed = [
+                decision
+                for decision in decided.evaluation.answer.decisions
+                if decision.outcome is Outcome.SEND and (decision.student, decision.contact) in pairs
+            ]
+            # An older version makes the sender decide once more before anything leaves.
+            await let_go(connection, [row.id for row in free], now=now, version=-1)
+            await confirm_texts(
+                connection,
+                notification.school,
+                notification.id,
+                confirmed,
+                by=principal.key,
+                reason=reason,
+                at=now,
+            )
+            await finish(connection, notification.id, at=now)
+        for lane, batch in sorted({(row.lane, row.batch) for row in free}):
+            await self._wakeups.wake("send", lane, [batch])
+        return Released(id=notification.id, released=len(free), still_held=len(waiting) - len(free))

@@ -1,0 +1,98 @@
+"""R38 in the flow: a text that tells one parent something of the other waits until a person has looked."""
+
+from typing import Any
+
+import pytest
+
+from gateway.directory.model import Directory
+from gateway.dispatch.refusals import Refused
+from gateway.dispatch.releasing import ReleaseDesk
+from gateway.store.tables import notifications
+from tests.flow.families import DAD, KID, MUM, parents
+from tests.flow.installation import PRINCIPAL, Installation
+from tests.unit.rules.households import directory, email, letter
+
+
+def family(*, confidential: bool = False) -> Directory:
+    """Let parents live apart, the mother at an address that may be confidential."""
+    return directory(
+        students=[KID],
+        contacts=[MUM, DAD],
+        relationships=parents("mum", "dad"),
+        contact_points=[
+            email("mum"),
+            email("dad"),
+            letter("mum", "9 Refuge Lane", confidential=confidential),
+        ],
+    )
+
+
+def saying(body: str) -> dict[str, Any]:
+    """Write a notice."""
+    return {"content": {"language": "en", "subject": "News", "body": f"Dear ((contact_name)),\n\n{body}"}}
+
+
+async def release(gateway: Installation, notification: str, reason: str) -> int:
+    """Confirm a text; gives how many deliveries it let go."""
+    services = gateway.front.services
+    desk = ReleaseDesk(services.database, services.wakeups, policy=services.policy, now=gateway.time)
+    (row,) = await gateway.rows(notifications, notifications.c.id == notification)
+    return (await desk.release(PRINCIPAL, row, reason)).released
+
+
+async def test_a_text_that_names_the_mother_waits_for_the_father_alone(gateway: Installation) -> None:
+    """She reads her own name and gets it; his copy is held, is a task, and goes when somebody confirms it."""
+    await gateway.put(family())
+    notification = await gateway.post("routine", **saying("Zinnia Quillfeather will bring the cake."))
+    await gateway.at_rest()
+    assert await gateway.states(notification) == {"dad-e": "held", "mum-e": "sent"}
+    assert await gateway.decided(notification) == {("kid", "dad"): "hold R38", ("kid", "mum"): "send R07"}
+    assert await gateway.status(notification) == "held"
+    assert [(task.kind, task.contact) for task in await gateway.tasks()] == [("decide_hold", "dad")]
+
+    assert await release(gateway, notification, "The cake stall list was agreed by both.") == 1
+    await gateway.at_rest()
+    assert await gateway.states(notification) == {"dad-e": "sent", "mum-e": "sent"}
+    assert await gateway.decided(notification) == {("kid", "dad"): "send R07", ("kid", "mum"): "send R07"}
+    assert await gateway.status(notification) == "finished"
+    assert await gateway.tasks() == []
+    assert "text_confirmed" in await gateway.events()
+
+
+async def test_a_confidential_address_cannot_be_confirmed_away(gateway: Installation) -> None:
+    """Her refuge's address never goes to him, whoever confirms it."""
+    await gateway.put(family(confidential=True))
+    notification = await gateway.post("routine", **saying("Collect the costume at 9 Refuge Lane."))
+    await gateway.at_rest()
+    assert await gateway.states(notification) == {"dad-e": "held", "mum-e": "sent"}
+    with pytest.raises(Refused):
+        await release(gateway, notification, "He knows it anyway.")
+    assert await gateway.states(notification) == {"dad-e": "held", "mum-e": "sent"}
+    assert gateway.outbox.mailed() == ["mum@example.org"]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"template": "newsletter", "values": {"issue": "1", "headline": "Fair", "story": "By Zinnia Quillfeather.",
+                                               "event_date": "2026-07-01"}},
+        saying("Write to mum@example.org."),
+    ],
+    ids=["in a value", "a mailbox"],
+)  # fmt: skip
+async def test_values_and_mailboxes_are_looked_at_too(gateway: Installation, fields: dict[str, Any]) -> None:
+    """What is put into a template counts like the text itself."""
+    await gateway.put(family())
+    notification = await gateway.post("newsletter", **fields)
+    await gateway.at_rest()
+    assert (await gateway.states(notification))["dad-e"] == "held"
+
+
+async def test_nothing_to_release_is_said(gateway: Installation) -> None:
+    """A confirmation of what is not held changes nothing and is refused."""
+    await gateway.put(family())
+    notification = await gateway.post("routine", **saying("All is well."))
+    await gateway.at_rest()
+    with pytest.raises(Refused):
+        await release(gateway, notification, "Just in case.")
+    assert set((await gateway.states(notification)).values()) == {"sent"}
