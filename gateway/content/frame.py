@@ -32,6 +32,11 @@ def message_notice(phrases: Phrases) -> Template:
     return _template(phrases, phrases.voice_notice(), short=phrases.message_text(_SCHOOL, _LINK))
 
 
+def bare_notice(phrases: Phrases) -> Template:
+    """Stand for a text that must not go out yet: that there is a message, and whom to ask."""
+    return _template(phrases, phrases.voice_notice(), subject=phrases.voice_opening(_SCHOOL))
+
+
 def before(phrases: Phrases, reader_language: str, text_language: str, *, drill: bool) -> tuple[Block, ...]:
     """Say what must be known before reading: that it is an exercise, or not in the reader's language."""
     blocks: list[Block] = [Heading(1, (Text(phrases.drill()),))] if drill else []

@@ -71,7 +71,6 @@ def _joined(rows: Sequence[Relationship]) -> Relationship:
     """Put the rows together: a stated value before an open one, of the dates the widest range."""
     known = {row.parental_responsibility for row in rows} - {Responsibility.UNKNOWN}
     agreed = [set(row.consented_categories) for row in rows if row.consented_categories]
-    professions = {row.professional for row in rows}
     return msgspec.structs.replace(
         rows[0],
         relation=_relation(rows),
@@ -83,7 +82,7 @@ def _joined(rows: Sequence[Relationship]) -> Relationship:
         bill_payer=any(row.bill_payer for row in rows),
         parental_responsibility=known.pop() if len(known) == 1 else Responsibility.UNKNOWN,
         priority=next((row.priority for row in rows if row.priority is not None), None),
-        professional=professions.pop() if len(professions) == 1 else None,
+        professional=_profession([row.professional for row in rows]),
         correspondence=_flag(rows, "correspondence"),
         correspondence_reason=_common_reason(rows, "correspondence"),
         reports=_flag(rows, "reports"),
@@ -103,17 +102,26 @@ def _held(joined: Relationship, rows: Sequence[Relationship], *, united_states: 
     named = any(_is_parent_or_carer(row, united_states=united_states) for row in rows)
     if not named:  # one feed's residence and the other's care make no parent together
         joined = msgspec.structs.replace(joined, care_of_child=all(row.care_of_child for row in rows))
-    elif len({row.parental_responsibility for row in rows}) > 1:
-        otherwise = joined.natural_parent or joined.legal_guardian or (joined.lives_with and joined.care_of_child)
-        said = Responsibility.UNKNOWN if otherwise else Responsibility.YES  # unknown holds a parent by adoption's rule
-        joined = msgspec.structs.replace(joined, parental_responsibility=said)
+    else:
+        joined = msgspec.structs.replace(joined, parental_responsibility=_responsibility(joined, rows))
     if named:
         return held_as_parent(joined, proven=True)
     return _careful(joined, rows)
 
 
+def _responsibility(joined: Relationship, rows: Sequence[Relationship]) -> Responsibility:
+    """Leave a disputed parent's responsibility open, which holds after adoption (R20), unless it is all they have."""
+    if len({(row.parental_responsibility, row.natural_parent) for row in rows}) == 1:
+        return joined.parental_responsibility
+    said = {row.parental_responsibility for row in rows}
+    otherwise = joined.natural_parent or joined.legal_guardian or (joined.lives_with and joined.care_of_child)
+    if said == {Responsibility.YES} or (Responsibility.YES in said and not otherwise):
+        return Responsibility.YES
+    return Responsibility.UNKNOWN
+
+
 def _careful(joined: Relationship, rows: Sequence[Relationship]) -> Relationship:
-    """Believe the more careful word of somebody whom no feed calls a parent, lest it end what R13 holds for a person."""
+    """Believe the more careful word of whom no feed calls a parent, unless it would end what R13 holds for a person."""
     joined = msgspec.structs.replace(joined, consented_categories=())
     unknown = joined.parental_responsibility is Responsibility.UNKNOWN
     if unknown and joined.lives_with and joined.professional is None:
@@ -142,6 +150,13 @@ def _relation(rows: Sequence[Relationship]) -> str:
     if all(relation == "self" for relation in relations):
         return "self"
     return next(iter((*effective, *others)), "")
+
+
+def _profession(named: Sequence[str | None]) -> str | None:
+    """Keep an agreed profession; of two the one with fewer powers, and none where one feed knows of none."""
+    if None in named:
+        return None
+    return max(filter(None, named), key=lambda profession: (profession != "social_worker", profession))
 
 
 def _flag(rows: Sequence[Relationship], name: str) -> Flag:

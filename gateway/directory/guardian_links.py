@@ -118,6 +118,13 @@ def read_guardian_links(
     return links
 
 
+def mention_row(row: Row) -> None:
+    """Keep on record what a refused row speaks of: the link, and the address that only this file holds."""
+    student, person = row.text("studentSourcedId"), row.text("personSourcedId")
+    row.findings.mention_link(student, person, row.text("validFrom"))
+    row.findings.mention("contact_points", f"{person}-letter")
+
+
 def _pair(row: Row, students: Collection[str], people: Collection[str]) -> Pair | None:
     student, person = row.text("studentSourcedId"), row.text("personSourcedId")
     is_self = relation_of(row.text("relation")) == "self"
@@ -131,7 +138,7 @@ def _pair(row: Row, students: Collection[str], people: Collection[str]) -> Pair 
         row.refuse("personSourcedId", "The person is a student, who cannot be a contact of another; correct the id.")
     else:
         return student, person
-    row.findings.mention_link(student, person, row.text("validFrom"))
+    mention_row(row)
     return None
 
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 from gateway.directory.addresses import country_of
 from gateway.directory.archive import unpack
 from gateway.directory.csv_rows import language, time_zone
-from gateway.directory.guardian_links import GuardianLinks, read_guardian_links
+from gateway.directory.guardian_links import GuardianLinks, mention_row, read_guardian_links
 from gateway.directory.importing import Findings, Import, ImportRefusedError, UnreadableValueError
 from gateway.directory.kinship import nothing_known
 from gateway.directory.model import Contact, Directory, Relationship, School, Student
@@ -157,7 +157,7 @@ def _mention_lost(export: Export, users: Users, findings: Findings) -> None:
         for agent in row.items("agentSourcedIds"):
             findings.mention_link(student, agent)
     for row in export.lost[GUARDIAN_LINKS]:
-        findings.mention_link(row.text("studentSourcedId"), row.text("personSourcedId"), row.text("validFrom"))
+        mention_row(row)
 
 
 def _note_adults(users: Users, students: tuple[Student, ...], contacts: Collection[str], today: dt.date) -> None:

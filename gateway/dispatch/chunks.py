@@ -65,10 +65,9 @@ def rows_of(
         for message in answer.messages
         for student in message.students
     }
-    decided = [
-        _held(decision) if message_of.get((decision.student, decision.contact)) in telling else decision
-        for decision in answer.decisions
-    ]
+    looked_at = after_text_check(answer.decisions, message_of, telling)
+    # An alert goes out at once as a bare notice (R45), so the contact is told; the text itself waits.
+    decided = answer.decisions if plan.lane is Lane.EMERGENCY else looked_at
     decisions = [
         {
             "notification": plan.notification,
@@ -89,27 +88,39 @@ def rows_of(
         for position, delivery in started(message)
         for row in [delivery_row(plan, message, position, delivery, neutral, points, now)]
     ]
-    _hold(deliveries, telling)
+    keep_back(plan, deliveries, telling)
     put_in_batches(plan.notification, deliveries)
     return {
         "decisions": decisions,
         "messages": [message_row(plan, message, neutral) for message in answer.messages],
         "deliveries": deliveries,
-        "tasks": list(tasks_of(plan, decided, now)),
+        "tasks": list(tasks_of(plan, looked_at, now)),
     }
 
 
-def _held(decision: Decision) -> Decision:
-    return msgspec.structs.replace(decision, outcome=Outcome.HOLD, rule=TELLING, reason=_TELLING_REASON)
+def after_text_check(
+    decided: Sequence[Decision], message_of: Mapping[tuple[str, str], str], telling: Mapping[str, bool]
+) -> list[Decision]:
+    """Turn the sends whose message is telling into holds."""
+    return [
+        msgspec.structs.replace(decision, outcome=Outcome.HOLD, rule=TELLING, reason=_TELLING_REASON)
+        if message_of.get((decision.student, decision.contact)) in telling
+        else decision
+        for decision in decided
+    ]
 
 
-def _hold(deliveries: list[dict[str, Any]], telling: Mapping[str, bool]) -> None:
-    """Keep back the deliveries of telling messages; what they would have carried goes on its own."""
+def keep_back(plan: Plan, deliveries: list[dict[str, Any]], telling: Mapping[str, bool]) -> None:
+    """Keep the telling texts back; what their deliveries would have carried goes on its own.
+
+    In an emergency the contact gets a fixed notice in place of the text at once, elsewhere nothing yet (R45).
+    """
     held = {row["id"] for row in deliveries if row["message"] in telling}
     for row in deliveries:
         if row["id"] in held:
             code = TELLING_CONFIDENTIAL if telling[row["message"]] else TELLING
-            row |= {"state": "held", "due_at": None, "code": code, "detail": _TELLING_REASON, "merged_into": None}
+            row.update(code=code, detail=_TELLING_REASON, merged_into=None)
+            row.update({"bare": True} if plan.lane is Lane.EMERGENCY else {"state": "held", "due_at": None})
         elif row["merged_into"] in held:
             row["merged_into"] = None
 
@@ -199,6 +210,7 @@ def delivery_row(
         "language": language,
         "fell_back": fell_back,
         "neutral": delivery.point in neutral,
+        "bare": False,
         "directory_version": plan.directory_version,
         "state": "queued",
         "code": None,

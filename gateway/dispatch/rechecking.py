@@ -12,22 +12,23 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.directory.model import ContactPoint, School
+from gateway.directory.model import School
 from gateway.dispatch.chunks import (
-    Plan,
+    after_text_check,
     delivery_id,
     delivery_row,
+    keep_back,
     message_id,
     message_row,
     put_in_batches,
     tasks_of,
 )
-from gateway.dispatch.deciding import decide_about
+from gateway.dispatch.deciding import Decided, decide_about
+from gateway.dispatch.disclosing import telling_messages
 from gateway.dispatch.messages import students_of
 from gateway.dispatch.outcomes import Outcome, withdrawn
 from gateway.rules.answer import Decision, Mode, PlannedDelivery, PlannedMessage
 from gateway.rules.answer import Outcome as Verdict
-from gateway.rules.audience import Evaluation
 from gateway.rules.policy import Policy
 from gateway.store.rechecking import (
     confirm,
@@ -65,27 +66,22 @@ async def recheck(
     """Decide again for the contacts of these deliveries, all of one notification."""
     contacts = sorted({row.contact for row in rows})
     decided = await decide_about(connection, notification, contacts, now=now, policy=policy)
-    return await _Comparison(connection, decided.plan, decided.evaluation, decided.points, now).settle(rows)
+    return await _Comparison(connection, decided, now).settle(rows)
 
 
 class _Comparison:
     """Compares the plan on record with what the rules say now, and corrects it."""
 
-    def __init__(
-        self,
-        connection: AsyncConnection,
-        plan: Plan,
-        evaluation: Evaluation,
-        points: dict[str, ContactPoint],
-        now: dt.datetime,
-    ) -> None:
+    def __init__(self, connection: AsyncConnection, decided: Decided, now: dt.datetime) -> None:
+        answer = decided.evaluation.answer
         self._connection = connection
-        self._plan = plan
-        self._decisions = evaluation.answer.decisions
-        self._neutral = evaluation.neutral_points
-        self._points = points
+        self._decided = decided
+        self._plan = decided.plan
+        self._decisions = answer.decisions
+        self._neutral = decided.evaluation.neutral_points
+        self._points = decided.points
         self._now = now
-        self._current = {message_id(plan.notification, message): message for message in evaluation.answer.messages}
+        self._current = {message_id(self._plan.notification, message): message for message in answer.messages}
 
     async def settle(self, rows: Sequence[Any]) -> Recheck:
         """Withdraw what no longer holds, correct the decisions, start what should go instead."""
@@ -96,17 +92,25 @@ class _Comparison:
             return Recheck(wake=tuple(wake))
         on_record = await messages_of(self._connection, self._plan.notification, {row.contact for row in invalid})
         instead = await self._instead(invalid, on_record)
+        telling = self._telling(instead)
+        message_of = {
+            (student, message.contact): key for key, message in instead.items() for student in message.students
+        }
         concerned = {(student, row.contact) for row in invalid for student in students_of(on_record[row.message])}
         changed = await correct_decisions(
             self._connection,
             self._plan.notification,
             self._plan.school.id,
-            [decision for decision in self._decisions if (decision.student, decision.contact) in concerned],
-            {(student, message.contact): key for key, message in instead.items() for student in message.students},
+            after_text_check(
+                [decision for decision in self._decisions if (decision.student, decision.contact) in concerned],
+                message_of,
+                telling,
+            ),
+            message_of,
             at=self._now,
         )
         await add_tasks(self._connection, list(tasks_of(self._plan, changed, self._now)))
-        wake += await self._start(instead)
+        wake += await self._start(instead, telling)
         return Recheck(
             withdrawn={row.id: self._reason(students_of(on_record[row.message]), row.contact) for row in invalid},
             wake=tuple(sorted(set(wake))),
@@ -143,7 +147,13 @@ class _Comparison:
             for key, message in self._replacements(row, on_record)
         }
 
-    async def _start(self, instead: dict[str, PlannedMessage]) -> list[tuple[str, str]]:
+    def _telling(self, instead: dict[str, PlannedMessage]) -> dict[str, bool]:
+        """Check the text again for messages about other students than before (R38)."""
+        decided = self._decided
+        notification = self._plan.notification
+        return telling_messages(notification, instead.values(), decided.request, decided.sources, decided.index)
+
+    async def _start(self, instead: dict[str, PlannedMessage], telling: dict[str, bool]) -> list[tuple[str, str]]:
         if not instead:
             return []
         await save_messages(
@@ -151,6 +161,7 @@ class _Comparison:
         )
         known = await tried(self._connection, list(instead))
         rows = [row for message in instead.values() for row in self._untried(message, known)]
+        keep_back(self._plan, rows, telling)
         put_in_batches(self._plan.notification, rows)
         await add_deliveries(self._connection, rows)
         return [(row["lane"], row["batch"]) for row in rows]

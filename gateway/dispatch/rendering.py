@@ -23,13 +23,14 @@ from channels.letter_address import check_address
 from channels.sms_segments import count
 from gateway.access import Link
 from gateway.content.catalogues import Catalogues
+from gateway.content.frame import bare_notice
 from gateway.content.languages import LAST_RESORT, direction, locale_of
 from gateway.content.phrases import Phrases
 from gateway.content.policy import Look
 from gateway.content.policy import Policy as ContentPolicy
 from gateway.content.prepared import Prepared, prepare
 from gateway.content.reader import Personal, SchoolFacts
-from gateway.content.template import Source, parse
+from gateway.content.template import Source, Template, parse
 from gateway.content.values import combine, joined_names, shared
 from gateway.directory.addresses import address_key, country_of
 from gateway.directory.model import Category, ChannelName, Contact, ContactPoint, PostalAddress, School, Student
@@ -176,7 +177,7 @@ class Renderer:
     def _common(self, school: School, notification: Any, reader: "Reader") -> _Shared:
         look = Look.of(formats_of(reader.message))
         wanted = reader.message.language
-        key = (notification.id, reader.row.language, wanted, look, reader.row.neutral)
+        key = (notification.id, reader.row.language, wanted, look, reader.row.neutral, reader.row.bare)
         kept = self._kept.get(key)
         if kept is None:
             kept = self._kept[key] = self._prepare(school, notification, reader, look)
@@ -192,7 +193,7 @@ class Renderer:
         category = Category(notification.category)
         row = CATEGORIES[category]
         prepared = prepare(
-            parse(sources[reader.row.language]),
+            self._notice(reader, school) if reader.row.bare else parse(sources[reader.row.language]),
             policy=ContentPolicy(
                 sensitivity=row.sensitivity,
                 in_full=category in LIFE_SAFETY or category is Category.ATTENDANCE,
@@ -218,6 +219,10 @@ class Renderer:
             html=prepared.html,
         )
         return _Shared(prepared=prepared, mail=mail, request=request)
+
+    def _notice(self, reader: "Reader", school: School) -> Template:
+        """Say only that there is a message, in place of a text that somebody has to look at first (R45)."""
+        return bare_notice(self._catalogues.phrases(reader.message.language, school.language))
 
     def _payload(
         self, school: School, notification: Any, common: _Shared, reader: "Reader", point: ContactPoint

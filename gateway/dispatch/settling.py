@@ -75,6 +75,7 @@ async def _next_delivery(
         "language": row.language,
         "fell_back": row.fell_back,
         "neutral": route.neutral,
+        "bare": row.bare,
         "directory_version": row.directory_version,
         "state": "queued",
         "code": None,

@@ -274,6 +274,7 @@ deliveries = Table(
     word("language"),
     Column("fell_back", Boolean, nullable=False),
     Column("neutral", Boolean, nullable=False),
+    Column("bare", Boolean, nullable=False),
     Column("directory_version", Integer, nullable=False),
     word("state"),
     word("code", nullable=True),
@@ -307,7 +308,8 @@ deliveries = Table(
         sqlite_where=text("merged_into IS NOT NULL"),
     ),
 )
-"""`address` is masked: the address itself is read from the directory at the moment of sending."""
+"""`address` is masked: the address itself is read from the directory at the moment of sending. `neutral` deliveries
+name nobody (R29), `bare` ones carry a fixed notice in place of a text that waits for a person (R45)."""
 
 attempts = Table(
     "attempts",

@@ -31,7 +31,7 @@ from gateway.store.notifications import count
 from gateway.store.tables import attempts, chronology, decisions, deliveries, notifications, tasks
 
 MONDAY = dt.datetime(2026, 6, 15, 10, 0, tzinfo=ZoneInfo("Europe/London")).astimezone(dt.UTC)
-PATIENCE = 20.0
+PATIENCE = 10.0
 """Seconds of real time after which a condition is given up; a busy machine needs a few."""
 SECRET = "invented-secret-of-the-flow-tests!"
 

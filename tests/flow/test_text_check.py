@@ -8,9 +8,9 @@ from gateway.directory.model import Directory
 from gateway.dispatch.refusals import Refused
 from gateway.dispatch.releasing import ReleaseDesk
 from gateway.store.tables import notifications
-from tests.flow.families import DAD, KID, MUM, parents
+from tests.flow.families import DAD, KID, MUM, SIS, parents
 from tests.flow.installation import PRINCIPAL, Installation
-from tests.unit.rules.households import directory, email, letter
+from tests.unit.rules.households import deny, directory, email, letter
 
 
 def family(*, confidential: bool = False) -> Directory:
@@ -96,3 +96,38 @@ async def test_nothing_to_release_is_said(gateway: Installation) -> None:
     with pytest.raises(Refused):
         await release(gateway, notification, "Just in case.")
     assert set((await gateway.states(notification)).values()) == {"sent"}
+
+
+async def test_in_an_emergency_a_bare_notice_goes_at_once(gateway: Installation) -> None:
+    """Nobody waits for a person to read a text: he hears that there is a message, in full she hears what it is."""
+    await gateway.put(family())
+    notification = await gateway.post("emergency", **saying("Zinnia Quillfeather waits at gate B."))
+    await gateway.at_rest()
+    assert set((await gateway.states(notification)).values()) == {"sent"}
+    texts = {message["To"].addresses[0].addr_spec: message for message in gateway.outbox.mails().values()}
+    hers, his = (texts[f"{who}@example.org"].get_body(("plain",)) for who in ("mum", "dad"))
+    assert hers is not None
+    assert his is not None
+    assert "gate B" in hers.get_content()
+    assert "gate B" not in his.get_content()
+    assert "contact the school office" in his.get_content()
+    assert [(task.kind, task.contact) for task in await gateway.tasks()] == [("decide_hold", "dad")]
+
+
+async def test_a_message_that_comes_apart_is_read_again(idle: Installation) -> None:
+    """Barred for one child before it leaves, he gets what is about the other: its text is checked like any other."""
+    people: dict[str, Any] = {
+        "students": [KID, SIS],
+        "contacts": [MUM, DAD],
+        "contact_points": [email("mum"), email("dad")],
+    }
+    rows = [*parents("dad", student="kid"), *parents("mum", "dad", student="sis")]
+    await idle.put(directory(**people, relationships=[*parents("dad", student="kid"), *parents("dad", student="sis")]))
+    notification = await idle.post(
+        "newsletter", audience={"students": ["kid", "sis"]}, **saying("Zinnia Quillfeather will bring the cake.")
+    )
+    await idle.back.planner.plan(notification)
+    assert await idle.states(notification) == {"dad-e": "queued"}
+    await idle.put(directory(**people, relationships=rows, restrictions=[deny("dad", "kid")]))
+    await idle.send_due()
+    assert [row.state for row in await idle.deliveries(notification)] == ["suppressed", "held"]

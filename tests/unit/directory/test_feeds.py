@@ -178,7 +178,7 @@ links = st.builds(
 )
 
 
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(
     links,
     links,

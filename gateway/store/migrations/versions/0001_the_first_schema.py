@@ -111,6 +111,7 @@ def upgrade() -> None:
         sa.Column("language", sa.String(length=40), nullable=False),
         sa.Column("fell_back", sa.Boolean(), nullable=False),
         sa.Column("neutral", sa.Boolean(), nullable=False),
+        sa.Column("bare", sa.Boolean(), nullable=False),
         sa.Column("directory_version", sa.Integer(), nullable=False),
         sa.Column("state", sa.String(length=40), nullable=False),
         sa.Column("code", sa.String(length=40), nullable=True),
