@@ -136,19 +136,20 @@ def _careful(joined: Relationship, rows: Sequence[Relationship]) -> Relationship
 
 def _is_parent_or_carer(row: Relationship, *, united_states: bool) -> bool:
     """Tell whether one row alone may make a parent (R07) or a carer (R17, R18), in whatever household."""
-    if row.professional is not None:
-        return False
+    if row.care_of_child and row.relation in CARERS:
+        return True  # of a child accommodated by agreement even beside a profession
     responsible = row.parental_responsibility is Responsibility.YES and not united_states
-    cares = row.care_of_child and (row.lives_with or row.relation in CARERS)
-    return row.natural_parent or row.legal_guardian or responsible or cares
+    cares = row.care_of_child and row.lives_with
+    return row.professional is None and (row.natural_parent or row.legal_guardian or responsible or cares)
 
 
 def _relation(rows: Sequence[Relationship]) -> str:
-    relations = [row.relation for row in rows]
-    effective = [relation for relation in _RELATIONS_WITH_EFFECT[:-1] if relation in relations]
-    others = [relation for relation in relations if relation and relation != "self"]
-    if all(relation == "self" for relation in relations):
-        return "self"
+    """Choose among relations: a carer's only with the care that goes with it, `self` only where all say so."""
+    if len({row.relation for row in rows}) == 1:
+        return rows[0].relation
+    kept = [row.relation for row in rows if row.relation not in CARERS or row.care_of_child]
+    effective = [relation for relation in _RELATIONS_WITH_EFFECT[:-1] if relation in kept]
+    others = [relation for relation in kept if relation and relation != "self"]
     return next(iter((*effective, *others)), "")
 
 

@@ -14,10 +14,14 @@ from gateway.dispatch.requests import Lane
 from gateway.rules.answer import Answer, Decision, Mode, Outcome, PlannedDelivery, PlannedMessage
 from gateway.rules.policy import Policy
 from gateway.store.identity import derived_id
+from gateway.store.people import place_of
 from gateway.store.rechecking import TEXT_CHECK
 
 BATCH = 100
 """Deliveries a wake-up: a batch of 100 sends 5 times what single ones do (measured, design ground)."""
+
+UNDECIDED = -1
+"""Stands for a directory's version in deliveries that the rules must be asked about before they leave."""
 
 _HOLD_OWNER = "safeguarding"
 _OFFICE = "office"
@@ -207,6 +211,7 @@ def delivery_row(
         "position": position,
         "batch": "",
         "address": masked(points[delivery.point]),
+        "place": place_of(plan.school, points[delivery.point]),
         "language": language,
         "fell_back": fell_back,
         "neutral": delivery.point in neutral,

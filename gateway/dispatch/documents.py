@@ -18,7 +18,7 @@ from gateway.dispatch.rendering import Document, Reader, Renderer
 from gateway.rules.policy import Policy
 from gateway.store.database import Database
 from gateway.store.openings import Opening, add_opening, take_turns, was_opened, wrong_for_contact, wrong_for_link
-from gateway.store.people import key_of, load_points
+from gateway.store.people import key_of, load_points, place_of
 from gateway.store.sending import add_events, load_deliveries
 from gateway.store.tables import contact_points
 from gateway.tracking.states import State
@@ -118,6 +118,9 @@ class DocumentDesk:
             policy=self._policy,
             as_if=lambda directory: _as_sent(directory, row, category),
         )
+        here = decided.points.get(row.point)
+        if here is None or place_of(decided.plan.school, here) != row.place:
+            return False  # the reader has left that address, and nobody knows who reads there now
         evaluation = decided.evaluation
         if row.point in evaluation.neutral_points and not row.neutral:
             return False

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.directory.masking import masked
 from gateway.directory.model import School
 from gateway.dispatch.chunks import (
     after_text_check,
@@ -30,6 +31,7 @@ from gateway.dispatch.outcomes import Outcome, withdrawn
 from gateway.rules.answer import Decision, Mode, PlannedDelivery, PlannedMessage
 from gateway.rules.answer import Outcome as Verdict
 from gateway.rules.policy import Policy
+from gateway.store.people import place_of
 from gateway.store.rechecking import (
     confirm,
     correct_decisions,
@@ -124,11 +126,19 @@ class _Comparison:
 
     async def _confirm(self, rows: Sequence[Any]) -> list[tuple[str, str]]:
         """Let deliveries go that still hold, with names or without (R29), in company or alone (R25, R26)."""
-        for neutral in (False, True):
-            ids = [row.id for row in rows if (row.point in self._neutral) is neutral]
-            await confirm(self._connection, ids, version=self._plan.directory_version, neutral=neutral)
+        await confirm(self._connection, [self._confirmed(row) for row in rows])
         alone = [row.id for row in rows if row.merged_into is not None and row.merged_into != self._carrier(row)]
         return await part_from_carriers(self._connection, followers=alone, now=self._now) if alone else []
+
+    def _confirmed(self, row: Any) -> dict[str, Any]:
+        point = self._points[row.point]
+        return {
+            "id": row.id,
+            "directory_version": self._plan.directory_version,
+            "neutral": row.point in self._neutral,
+            "address": masked(point),
+            "place": place_of(self._plan.school, point),
+        }
 
     def _carrier(self, row: Any) -> str | None:
         """Name the delivery that may carry this one now."""

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from gateway.access import Principal
-from gateway.dispatch.chunks import TELLING, TELLING_CONFIDENTIAL
+from gateway.dispatch.chunks import TELLING, TELLING_CONFIDENTIAL, UNDECIDED
 from gateway.dispatch.deciding import decide_about
 from gateway.dispatch.refusals import Refused
 from gateway.dispatch.wakeups import WakeUps
@@ -55,7 +55,7 @@ class ReleaseDesk:
                 if decision.outcome is Outcome.SEND and (decision.student, decision.contact) in pairs
             ]
             # An older version makes the sender decide once more before anything leaves.
-            await let_go(connection, [row.id for row in free], now=now, version=-1)
+            await let_go(connection, [row.id for row in free], now=now, version=UNDECIDED)
             await confirm_texts(
                 connection,
                 notification.school,

@@ -8,10 +8,13 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from channels.base import Channel, Envelope, Handover, Recovery
 from channels.errors import Retry, SendError
 from gateway.directory.model import ChannelName
 from gateway.dispatch.chunks import BATCH
+from gateway.dispatch.deciding import school_of
 from gateway.dispatch.outcomes import Outcome, outcome_of, withdrawn
 from gateway.dispatch.rechecking import outdated, recheck
 from gateway.dispatch.recording import Recorder
@@ -29,7 +32,7 @@ from gateway.store.sending import (
     merged_with,
     renew_leases,
 )
-from gateway.tracking.states import News
+from gateway.tracking.states import News, State
 
 _log = logging.getLogger(__name__)
 
@@ -77,14 +80,15 @@ class Sender:
             await self._work_on(rows)
 
     async def _work_on(self, rows: Sequence[Any]) -> None:
-        """Send claimed rows; whatever was not handed over when the worker has to stop is given back."""
+        """Send claimed rows; whatever was not handed over when the worker has to stop or fails is given back."""
         waiting = {row.id: row for row in rows}
         try:
             async with self._renewed(list(waiting)):
-                waiting = {row.id: row for row in await self._checked(rows)}
-                for slice_ in _slices(list(waiting.values()), self._channels):
+                for slice_ in _slices(rows, self._channels):
+                    # Each slice is checked by itself: the ones before may have taken their time.
+                    fit, rendered = await self._written(slice_)
                     # Shielded: a provider that is being talked to is heard out, and its answer recorded.
-                    working = asyncio.ensure_future(self._hand_over(slice_))
+                    working = asyncio.ensure_future(self._hand_over(fit, rendered))
                     for row in slice_:
                         waiting.pop(row.id)
                     try:
@@ -92,16 +96,30 @@ class Sender:
                     except asyncio.CancelledError:
                         await working
                         raise
-        except asyncio.CancelledError:
+        except BaseException:
             async with self._database.writing() as connection:
                 await hand_back(connection, list(waiting.values()), owner=self._owner, now=self._now())
             raise
+
+    async def _written(self, rows: Sequence[Any]) -> tuple[list[Any], Mapping[str, Envelope | RenderingError]]:
+        """Check and render; both again when the directory changed between the two."""
+        fit = list(rows)
+        while True:
+            fit = await self._checked(fit)
+            async with self._database.reading() as connection:
+                rendered = await self._renderer.render(connection, fit)
+                # Asked last: whatever change the renderer has seen, the version has risen with it.
+                versions = {school: (await school_of(connection, school))[1] for school in {row.school for row in fit}}
+            if all(row.directory_version == versions[row.school] for row in fit):
+                return fit, rendered
 
     async def _checked(self, rows: Sequence[Any]) -> list[Any]:
         """Withdraw what must not leave any more; gives the other rows, as they are now."""
         now = self._now()
         wake: list[tuple[str, str]] = []
+        attempts = {row.id: row.attempts for row in rows}
         async with self._database.writing() as connection:
+            rows = await self._still_claimed(connection, attempts)
             notifications = await load_notifications(connection, list({row.notification for row in rows}))
             outcomes = {row.id: stop for row in rows if (stop := _stopped(row, notifications[row.notification], now))}
             merged: list[Any] = []
@@ -122,14 +140,23 @@ class Sender:
             await self._recorder.withdraw_merged(connection, outcomes, merged, now=now)
             stopped = [(row, outcomes[row.id]) for row in rows if row.id in outcomes]
             wake += await self._recorder.record(connection, stopped, now=now)
-            fit = await load_deliveries(connection, [row.id for row in rows if row.id not in outcomes])
+            fit = await self._still_claimed(connection, attempts)
         await self._wake(wake)
-        return [row for row in fit.values() if row.owner == self._owner]
+        return fit
 
-    async def _hand_over(self, rows: Sequence[Any]) -> None:
-        """Render and hand over one slice, then record every answer in one transaction."""
-        async with self._database.reading() as connection:
-            rendered = await self._renderer.render(connection, rows)
+    async def _still_claimed(self, connection: AsyncConnection, attempts: Mapping[str, int]) -> list[Any]:
+        """Load these deliveries, but those that a worker too slow to renew its lease has lost meanwhile."""
+        rows = await load_deliveries(connection, list(attempts))
+        return [
+            row
+            for delivery, attempt in attempts.items()
+            if (row := rows[delivery]) and (row.state, row.owner, row.attempts) == (State.SENDING, self._owner, attempt)
+        ]
+
+    async def _hand_over(self, rows: Sequence[Any], rendered: Mapping[str, Envelope | RenderingError]) -> None:
+        """Hand over one slice, then record every answer in one transaction."""
+        if not rows:
+            return
         results: list[tuple[Any, Outcome]] = []
         envelopes: list[Envelope] = []
         by_id = {row.id: row for row in rows}
@@ -201,8 +228,11 @@ class Sender:
         async def renew() -> None:
             while True:
                 await asyncio.sleep(_RENEWAL_SECONDS)
-                async with self._database.writing() as connection:
-                    await renew_leases(connection, ids, owner=self._owner, until=self._now() + LEASE)
+                try:
+                    async with self._database.writing() as connection:
+                        await renew_leases(connection, ids, owner=self._owner, until=self._now() + LEASE)
+                except Exception:  # noqa: BLE001  # one missed renewal is no reason to lose the claim
+                    _log.exception("lease_not_renewed")
 
         renewal = asyncio.ensure_future(renew())
         try:

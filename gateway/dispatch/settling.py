@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.directory.masking import masked
 from gateway.directory.model import ContactPoint, PointState
-from gateway.dispatch.chunks import Route, decode_routes, delivery_id, put_in_batches
+from gateway.dispatch.chunks import UNDECIDED, Route, decode_routes, delivery_id, put_in_batches
 from gateway.dispatch.messages import students_of
 from gateway.rules.answer import Mode
 from gateway.store.identity import derived_id
@@ -72,11 +72,12 @@ async def _next_delivery(
         "position": position,
         "batch": "",
         "address": masked(point) if point else "gone",
+        "place": None,
         "language": row.language,
         "fell_back": row.fell_back,
         "neutral": route.neutral,
         "bare": row.bare,
-        "directory_version": row.directory_version,
+        "directory_version": UNDECIDED,
         "state": "queued",
         "code": None,
         "detail": None,

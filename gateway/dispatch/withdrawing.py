@@ -17,7 +17,7 @@ from gateway.rules.policy import Policy
 from gateway.store.database import Database
 from gateway.store.notifications import finish
 from gateway.store.sending import add_events, load_notifications, merged_with
-from gateway.store.withdrawing import changed_schools, keep_from_workers, keep_times, stale_deliveries, withdraw
+from gateway.store.withdrawing import changed_schools, keep_from_workers, stale_deliveries, withdraw
 from gateway.tracking.states import News, State
 
 _log = logging.getLogger(__name__)
@@ -98,7 +98,6 @@ class Withdrawer:
             rows = [*own, *carried]
             record = (await load_notifications(connection, [notification]))[notification]
             checked = await recheck(connection, record, rows, now=now, policy=self._policy)
-            await keep_times(connection, [row for row in carried if row.due_at is not None and row.due_at > now])
             gone = [row for row in rows if row.id in checked.withdrawn]
             going = [row for row in rows if row.id not in checked.withdrawn and row.merged_into is None]
             if gone:

@@ -1,5 +1,6 @@
 """Reading the directory back: a whole school, or the neighbourhood that decides about some contacts."""
 
+import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, TypeVar
 
@@ -246,6 +247,11 @@ def _decode(documents: Iterable[Any], kind: type[_T]) -> tuple[_T, ...]:
 def key_of(school: School, point: ContactPoint) -> str:
     """Give the point's normalised address, by which people who share it are found."""
     return address_key(point.channel, point.address, country_of(school.jurisdiction))
+
+
+def place_of(school: School, point: ContactPoint) -> str:
+    """Give a fingerprint of channel and address, to tell later whether a point still leads to the same place."""
+    return hashlib.sha256(f"{point.channel} {key_of(school, point)}".encode()).hexdigest()
 
 
 async def next_chunk(

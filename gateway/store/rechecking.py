@@ -137,8 +137,18 @@ async def tried(connection: AsyncConnection, message_ids: Collection[str]) -> se
     return set((await connection.execute(query)).scalars())
 
 
-async def confirm(connection: AsyncConnection, ids: Sequence[str], *, version: int, neutral: bool) -> None:
-    """Note under which directory these deliveries were found right, and whether strangers read along by now (R29)."""
-    if ids:
-        statement = update(deliveries).where(deliveries.c.id.in_(ids))
-        await connection.execute(statement.values(directory_version=version, neutral=neutral))
+async def confirm(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
+    """Note under which directory these deliveries were found right, where they lead, and who reads along (R29).
+
+    Each row has `id`, `directory_version`, `neutral`, `address` (masked) and `place`.
+    """
+    if rows:
+        names = ("directory_version", "neutral", "address", "place")
+        statement = (
+            update(deliveries)
+            .where(deliveries.c.id == bindparam("key_id"))
+            .values({name: bindparam(f"new_{name}") for name in names})
+        )
+        await connection.execute(
+            statement, [{"key_id": row["id"]} | {f"new_{name}": row[name] for name in names} for row in rows]
+        )

@@ -271,6 +271,7 @@ deliveries = Table(
     Column("position", Integer, nullable=False),
     identifier("batch"),
     Column("address", String(200), nullable=False),
+    Column("place", String(64), nullable=True),
     word("language"),
     Column("fell_back", Boolean, nullable=False),
     Column("neutral", Boolean, nullable=False),

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Row, bindparam, or_, select, text, update
+from sqlalchemy import Row, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store.sending import set_states
@@ -72,21 +72,6 @@ async def keep_from_workers(connection: AsyncConnection, ids: Collection[str]) -
         .with_for_update(skip_locked=True)
     )
     return list(await connection.execute(query))
-
-
-async def keep_times(connection: AsyncConnection, rows: Sequence[Any]) -> None:
-    """Give deliveries that parted from their carriers the time back that they had: not before quiet hours end (R32)."""
-    if rows:
-        statement = (
-            update(deliveries)
-            .where(
-                deliveries.c.id == bindparam("key_id"),
-                deliveries.c.state == "queued",
-                deliveries.c.merged_into.is_(None),
-            )
-            .values(due_at=bindparam("key_due_at"))
-        )
-        await connection.execute(statement, [{"key_id": row.id, "key_due_at": row.due_at} for row in rows])
 
 
 async def withdraw(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> list[Row[Any]]:

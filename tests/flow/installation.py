@@ -6,6 +6,7 @@ import email
 import email.policy
 import json
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -31,7 +32,7 @@ from gateway.store.notifications import count
 from gateway.store.tables import attempts, chronology, decisions, deliveries, notifications, tasks
 
 MONDAY = dt.datetime(2026, 6, 15, 10, 0, tzinfo=ZoneInfo("Europe/London")).astimezone(dt.UTC)
-PATIENCE = 10.0
+PATIENCE = 30.0
 """Seconds of real time after which a condition is given up; a busy machine needs a few."""
 SECRET = "invented-secret-of-the-flow-tests!"
 
@@ -208,7 +209,7 @@ class Installation:
         deadline = time.monotonic() + PATIENCE
         while not await condition():
             if time.monotonic() > deadline:
-                raise AssertionError(f"this never came true: {await self.states()}")
+                raise AssertionError(f"this never came true: {Counter((await self.states()).values())}")
             await asyncio.sleep(0.01)
 
     async def _is_at_rest(self) -> bool:

@@ -108,6 +108,7 @@ def upgrade() -> None:
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("batch", IDENTIFIER, nullable=False),
         sa.Column("address", sa.String(length=200), nullable=False),
+        sa.Column("place", sa.String(length=64), nullable=True),
         sa.Column("language", sa.String(length=40), nullable=False),
         sa.Column("fell_back", sa.Boolean(), nullable=False),
         sa.Column("neutral", sa.Boolean(), nullable=False),
