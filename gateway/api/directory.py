@@ -12,12 +12,14 @@ from gateway.api.wording import refusal
 from gateway.directory.documents import read_directory, without_problems
 from gateway.directory.importing import ImportRefusedError
 from gateway.directory.model import Directory, School
-from gateway.directory.uploads import read_upload
+from gateway.directory.uploads import read_uploads
 from gateway.directory.validation import is_zone
 from gateway.dispatch.refusals import FieldProblem, Refused, unprocessable
 from gateway.dispatch.roster import Roster
 from gateway.services import SERVICES, Services
 from gateway.store.people import load_school
+
+_MOST_FEEDS = 4
 
 _UPLOAD_FACTOR = 10
 """How much larger a directory may be than another body."""
@@ -48,14 +50,14 @@ async def put_directory(request: web.Request) -> web.Response:
 
 
 async def import_directory(request: web.Request) -> web.Response:
-    """Import the export of a school's own system, uploaded as multipart form data or as the body itself."""
+    """Import the exports of one or more systems of a school, as parts of multipart form data or one as the body."""
     services = request.app[SERVICES]
     principal = request[PRINCIPAL]
-    name, content = await _uploaded(request, services.max_body_bytes * _UPLOAD_FACTOR)
+    files = await _uploaded(request, services.max_body_bytes * _UPLOAD_FACTOR)
     school = await _school_on_record(services, principal)
     today = services.now().date()
     try:
-        imported = await asyncio.to_thread(read_upload, name, content, today=today, school=school)
+        imported = await asyncio.to_thread(read_uploads, files, today=today, school=school)
     except ImportRefusedError as error:
         raise unprocessable("file", str(error)) from None
     _check_school(principal, imported.directory.school)
@@ -102,20 +104,26 @@ def _flag(request: web.Request, name: str) -> bool:
     return value == "true"
 
 
-async def _uploaded(request: web.Request, limit: int) -> tuple[str, bytes]:
-    """Read the name and content of the first file of a multipart body, or a body that is the file itself."""
+async def _uploaded(request: web.Request, limit: int) -> list[tuple[str, bytes]]:
+    """Read the names and contents of the files of a multipart body, or a body that is the file itself."""
     if request.content_type in {"application/zip", "application/json", "application/octet-stream"}:
-        return "", await raw_archive(request, limit)
+        return [("", await raw_archive(request, limit))]
     if request.content_type != "multipart/form-data":
         raise Refused(415, "Upload the file as multipart/form-data with a part named file.")
     try:
         reader = await request.multipart()
-        async for part in reader:
-            if isinstance(part, BodyPartReader) and part.filename is not None:
-                return part.filename, await _bounded(part.read_chunk, limit)
+        files = [
+            (part.filename, await _bounded(part.read_chunk, limit))
+            async for part in reader
+            if isinstance(part, BodyPartReader) and part.filename is not None
+        ]
     except (ValueError, AssertionError):
         raise Refused(400, "The multipart body is not well-formed.") from None
-    raise unprocessable("file", "There is no file in the upload: add a part named file.")
+    if not 1 <= len(files) <= _MOST_FEEDS:
+        raise unprocessable(
+            "file", f"Upload one file, or up to {_MOST_FEEDS} feeds of one school, as parts named file."
+        )
+    return files
 
 
 async def raw_archive(request: web.Request, limit: int) -> bytes:

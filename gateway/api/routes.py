@@ -111,7 +111,7 @@ _DIRECTORY = (
         method="POST",
         path="/v1/directory/imports",
         serve=import_directory,
-        summary="Import a OneRoster archive",
+        summary="Import OneRoster, School Data Sync, Ed-Fi or Wonde; several files are joined",
         tag="Directory",
         scopes=(Scope.DIRECTORY,),
         body=Upload(part="file", media="application/zip"),

@@ -73,9 +73,9 @@ async def _run_with_database(options: argparse.Namespace, settings: Settings) ->
 
         return await examine(settings)
     if options.command == "import":
-        from gateway.cli.files import import_file
+        from gateway.cli.files import import_files
 
-        return await import_file(settings, options.path, dry_run=options.dry_run, force=options.force)
+        return await import_files(settings, options.paths, dry_run=options.dry_run, force=options.force)
     return await _run_process(options, settings)
 
 
@@ -121,8 +121,10 @@ def _parser() -> argparse.ArgumentParser:
     create.add_argument("--scope", action="append", required=True, choices=[scope.value for scope in Scope])
     create.add_argument("--school", help="bind the key to this school")
 
-    importing = commands.add_parser("import", help="import a OneRoster zip or a directory document")
-    importing.add_argument("path", type=Path)
+    importing = commands.add_parser(
+        "import", help="import a directory document, OneRoster, School Data Sync, Ed-Fi or Wonde"
+    )
+    importing.add_argument("paths", type=Path, nargs="+", metavar="FILE", help="several are feeds that are joined")
     importing.add_argument("--dry-run", action="store_true", help="say what would change and change nothing")
     importing.add_argument("--force", action="store_true", help="also when more than 20 %% of links would end")
 

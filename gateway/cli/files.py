@@ -1,6 +1,7 @@
 """`gateway import`: takes a directory from a file and prints what came of it."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -14,7 +15,7 @@ from gateway.directory.importing import ImportRefusedError, Note
 from gateway.directory.importing import Refused as RefusedLine
 from gateway.directory.json_rows import parse
 from gateway.directory.model import School
-from gateway.directory.uploads import read_upload
+from gateway.directory.uploads import read_uploads
 from gateway.dispatch.roster import Roster, RosterReport
 from gateway.rules.documents import sentence_for
 from gateway.settings import Settings
@@ -23,13 +24,13 @@ from gateway.store.migrate import migrate
 from gateway.store.people import load_school, only_school
 
 
-async def import_file(settings: Settings, path: Path, *, dry_run: bool, force: bool) -> int:
-    """Import a directory document or the export of a school's own system, and print the report."""
+async def import_files(settings: Settings, paths: Sequence[Path], *, dry_run: bool, force: bool) -> int:
+    """Import a directory document, or the exports of one or more systems of a school, and print the report."""
     database = Database(settings.database_url)
     try:
         if settings.sqlite:
             await migrate(database)
-        reading, lines, notes = await asyncio.to_thread(read_file, path, await _school_on_record(database))
+        reading, lines, notes = await asyncio.to_thread(read_files, paths, await _school_on_record(database))
         today = utc_now().astimezone(ZoneInfo(reading.directory.school.timezone)).date()
         roster = Roster(database, now=utc_now)
         report = await roster.replace(reading, today=today, dry_run=dry_run, force=force, lines=lines, notes=notes)
@@ -47,16 +48,18 @@ async def _school_on_record(database: Database) -> School | None:
     return found[0] if found else None
 
 
-def read_file(path: Path, school: School | None) -> tuple[Reading, tuple[RefusedLine, ...], tuple[Note, ...]]:
-    """Read an upload: a JSON object with a school is a directory document, all else an export."""
-    content = path.read_bytes()
+def read_files(
+    paths: Sequence[Path], school: School | None
+) -> tuple[Reading, tuple[RefusedLine, ...], tuple[Note, ...]]:
+    """Read uploads: a single JSON object with a school is a directory document, all else are exports."""
+    files = [(path.name, path.read_bytes()) for path in paths]
     today = utc_now().date()
-    if _is_document(path, content):
+    if len(files) == 1 and _is_document(paths[0], files[0][1]):
         try:
-            return read_directory(content, today=today), (), ()
+            return read_directory(files[0][1], today=today), (), ()
         except msgspec.DecodeError as error:
-            raise ImportRefusedError(sentence_for(error, "directory"), path.name) from None
-    imported = read_upload(path.name, content, today=today, school=school)
+            raise ImportRefusedError(sentence_for(error, "directory"), paths[0].name) from None
+    imported = read_uploads(files, today=today, school=school)
     reading = without_problems(imported.directory, today=today, mentioned=imported.mentioned)
     return reading, imported.refused, imported.notes
 

@@ -14,6 +14,7 @@ from gateway.dispatch.messages import formats_of
 from gateway.dispatch.rendering import Reader
 from gateway.rules.categories import CATEGORIES
 from gateway.services import SERVICES
+from gateway.store.people import place_of
 from gateway.store.sending import load_deliveries
 from gateway.store.wishes import opt_out
 
@@ -72,6 +73,8 @@ async def _subscription(request: web.Request) -> _Subscription | None:
         if row is None:
             return None
         school, notifications, (reader,) = await services.renderer.load(connection, [row])
+    if reader.point is None or place_of(school, reader.point) != row.place:
+        return None  # who reads there now is not who the mail was for
     category = Category(notifications[row.notification].category)
     if not CATEGORIES[category].unsubscribe:
         return None

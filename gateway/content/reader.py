@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from gateway.content.fragments import ADDRESS_FORMS, Slot, Words
 from gateway.content.phrases import Phrases
-from gateway.content.values import Value, one_line, words
+from gateway.content.values import Value, one_line, unnamed, words
 
 CONTACT, STUDENTS, SCHOOL = "contactname", "studentnames", "schoolname"
 LINK, UNSUBSCRIBE = "link", "unsubscribelink"
@@ -57,7 +57,7 @@ class Setting:
     def saying(self, personal: Personal) -> Callable[[Slot], Words]:
         """Say values to one reader, each put into words once however often it stands in the parts of a mail."""
         values: dict[str, Value] = {
-            **personal.values,
+            **(unnamed(personal.values) if self.neutral else personal.values),
             CONTACT: one_line(personal.contact_name),
             STUDENTS: tuple(one_line(student) for student in personal.student_names),
             LINK: personal.link,

@@ -115,6 +115,16 @@ def combine(
     }
 
 
+def unnamed(values: Mapping[str, Value]) -> dict[str, Value]:
+    """Leave the students' names out of values that differ between them, for a mailbox that strangers read (R29)."""
+    return {
+        name: tuple(str(part) for _, own in value.pairs for part in (own if isinstance(own, tuple) else (own,)))
+        if isinstance(value, PerStudent)
+        else value
+        for name, value in values.items()
+    }
+
+
 def localise(value: Value, language: str, zone: str, territory: str = "GB") -> str:
     """Write a value in the reader's language, as one piece of text."""
     return _spelt(value, language, zone, territory).text

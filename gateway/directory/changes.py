@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from gateway.directory.addresses import address_key, country_of
 from gateway.directory.model import (
     Contact,
     ContactPoint,
@@ -25,6 +26,9 @@ from gateway.directory.model import (
 
 MOST_ENDED = 0.20
 """The share of current relationships that one file may end without `force`."""
+
+_SAYS_CONFIDENTIAL = b'"confidential":true'
+_NEVER_OPENED = "A file never makes a confidential contact point open: ask the safeguarding lead."
 
 Key = tuple[str, ...]
 
@@ -104,6 +108,7 @@ def compare(
     """Compare the rows on record with a new document; `mentioned` rows were refused and must not end for that."""
     held: list[Held] = []
     collections = {}
+    directory = _still_confidential(recorded.get("contact_points", {}), directory, held)
     for collection in COLLECTIONS:
         before = recorded.get(collection.name, {})
         after = {collection.key(row): row for row in getattr(directory, collection.name)}
@@ -115,6 +120,26 @@ def compare(
         held=held,
         ended_share=links_ended / links_before if links_before else 0.0,
     )
+
+
+def _still_confidential(before: Mapping[Key, Recorded], directory: Directory, held: list[Held]) -> Directory:
+    """Keep an address confidential that comes back under another id or in another list of the file (R36)."""
+    country = country_of(directory.school.jurisdiction)
+    decoder = msgspec.json.Decoder(ContactPoint)
+    # Only documents that say so are decoded: a school has few confidential points.
+    hidden = [decoder.decode(row.document) for row in before.values() if _SAYS_CONFIDENTIAL in row.document]
+    places = {(point.contact, address_key(point.channel, point.address, country)): point.id for point in hidden}
+
+    def kept(point: ContactPoint) -> ContactPoint:
+        known = places.get((point.contact, address_key(point.channel, point.address, country)))
+        if point.confidential or known is None or known == point.id:
+            return point
+        held.append(Held(entity="contact_points", id=point.id, reason=_NEVER_OPENED))
+        return msgspec.structs.replace(point, confidential=True)
+
+    if not places:
+        return directory
+    return msgspec.structs.replace(directory, contact_points=tuple(kept(point) for point in directory.contact_points))
 
 
 def _compare_rows(
@@ -153,8 +178,7 @@ def _permitted(name: str, key: Key, old: Any, asked: Any, held: list[Held]) -> A
         held.append(Held(entity=name, id=key[0], reason=reason))
         return old
     if isinstance(old, ContactPoint) and old.confidential and not asked.confidential:
-        reason = "A file never makes a confidential contact point open: ask the safeguarding lead."
-        held.append(Held(entity=name, id=key[0], reason=reason))
+        held.append(Held(entity=name, id=key[0], reason=_NEVER_OPENED))
         same_address = old.address == asked.address and old.contact == asked.contact
         return msgspec.structs.replace(asked, confidential=True) if same_address else old
     return asked

@@ -1,11 +1,13 @@
 """Recognises what an uploaded file is by what is in it, and has the right importer read it."""
 
 import datetime as dt
+from collections.abc import Sequence
 
 from gateway.directory import edfi
 from gateway.directory.archive import unpack
 from gateway.directory.edfi import read_edfi
-from gateway.directory.importing import Import, ImportRefusedError
+from gateway.directory.feeds import Disagreement, merge_feeds
+from gateway.directory.importing import Import, ImportRefusedError, Note
 from gateway.directory.json_rows import parse
 from gateway.directory.model import School
 from gateway.directory.oneroster import read_oneroster
@@ -59,3 +61,27 @@ def _read_json(content: bytes, *, today: dt.date, school: School | None) -> Impo
     if isinstance(document, list) or "data" in keys:
         return read_wonde(content, today=today, school=school)
     raise ImportRefusedError(f"The JSON is no export that is taken here. {_TAKEN}")
+
+
+def read_uploads(files: Sequence[tuple[str, bytes]], *, today: dt.date, school: School | None) -> Import:
+    """Read one file, or several feeds of one school, which are joined; each is a name and its content.
+
+    Where feeds disagree about a parent the parent is held, and a note says so.
+    """
+    imports = [read_upload(name, content, today=today, school=school) for name, content in files]
+    directory, notes = imports[0].directory, list(imports[0].notes)
+    for further in imports[1:]:
+        merged = merge_feeds(directory, further.directory)
+        directory = merged.directory
+        notes += [*further.notes, *(_note(disagreement) for disagreement in merged.disagreements)]
+    return Import(
+        directory=directory,
+        refused=tuple(line for one in imports for line in one.refused),
+        notes=tuple(notes),
+        mentioned=frozenset().union(*(one.mentioned for one in imports)),
+    )
+
+
+def _note(disagreement: Disagreement) -> Note:
+    where = f"{disagreement.entity} {disagreement.id}"
+    return Note(file="feeds", sentence=f"{where}: {disagreement.sentence}", field=", ".join(disagreement.fields))

@@ -12,7 +12,7 @@ from gateway.directory.documents import without_problems
 from gateway.directory.importing import ImportRefusedError
 from gateway.directory.indexing import DirectoryIndex
 from gateway.directory.model import CareStatus, Category, School
-from gateway.directory.uploads import read_upload
+from gateway.directory.uploads import read_upload, read_uploads
 from gateway.rules.answer import Request
 from gateway.rules.audience import decide
 from tests.unit.directory import test_edfi, test_school_data_sync, test_wonde
@@ -151,3 +151,23 @@ def test_an_american_export_without_guardian_links_holds_parents() -> None:
         "ines hold R10b",
         "rui hold R10b",
     ]
+
+
+def test_feeds_of_one_school_are_joined_and_their_disagreement_noted() -> None:
+    """Two systems that say different things of a father's responsibility: he is held, and the office is told."""
+    wonde = json.loads(UPLOADS["Wonde"])
+    other = json.loads(UPLOADS["Wonde"])
+    relationship = other[0]["contacts"]["data"][0]["relationship"]
+    relationship["parental_responsibility"] = not relationship["parental_responsibility"]
+    files = [(name, json.dumps(rows).encode()) for name, rows in (("one.json", wonde), ("two.json", other))]
+    joined = read_uploads(files, today=TODAY, school=SCHOOL)
+    assert len(joined.directory.students) == 1
+    notes = [note for note in joined.notes if note.file == "feeds"]
+    assert notes
+    assert "parental_responsibility" in {field for note in notes for field in (note.field or "").split(", ")}
+    (student,) = joined.directory.students
+    question = Request(
+        category=Category.REPORT, at=dt.datetime(2026, 11, 23, 10, tzinfo=dt.UTC), students=(student.id,)
+    )
+    outcomes = {decision.rule for decision in decide(DirectoryIndex(joined.directory), question).decisions}
+    assert "R10b" in outcomes

@@ -1,0 +1,132 @@
+"""Kills worker processes on PostgreSQL and Redis while they plan and send, and starts others in their place."""
+
+import asyncio
+import random
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+from sqlalchemy import select
+
+from gateway.access import Principal, Scope
+from gateway.assembly import Gateway, assembled, utc_now
+from gateway.directory.documents import read_directory
+from gateway.dispatch.requests import Lane, NotificationRequest
+from gateway.dispatch.roster import Roster
+from gateway.settings import Settings
+from gateway.store.tables import notifications
+from tests.chaos.accounting import account
+from tests.chaos.embedded import Schedule
+from tests.chaos.running import WITHIN, Folder, kill
+
+FAMILIES = 120
+_PRINCIPAL = Principal(key="chaos", name="chaos", school="school", scopes=frozenset(Scope))
+_EVERY_LANE = [word for lane in Lane for word in ("--lane", lane.value)]
+_CONTENT = {"language": "en", "subject": "News", "body": "Dear ((contact_name)), this is about ((student_names))."}
+
+
+def school() -> bytes:
+    """Write a school of two parents a child, who may be written to at any hour."""
+    people = [(number, parent) for number in range(FAMILIES) for parent in "ab"]
+    return msgspec.json.encode(
+        {
+            "school": {"id": "school", "name": "School"},
+            "students": [{"id": f"s{number}", "given_name": "Robin"} for number in range(FAMILIES)],
+            "contacts": [
+                {"id": f"c{number}{parent}", "given_name": "Sam", "preferences": {"quiet_hours": None}}
+                for number, parent in people
+            ],
+            "contact_points": [point for number, parent in people for point in points(f"c{number}{parent}")],
+            "relationships": [
+                {"student": f"s{number}", "contact": f"c{number}{parent}", "natural_parent": True}
+                for number, parent in people
+            ],
+        }
+    )
+
+
+def points(contact: str) -> list[dict[str, str]]:
+    """Give a contact a mailbox and a mobile."""
+    digits = f"{int(contact[1:-1]) * 2 + (contact[-1] == 'b'):03}"
+    return [
+        {"id": f"{contact}-e", "contact": contact, "channel": "email", "address": f"{contact}@example.org"},
+        {"id": f"{contact}-m", "contact": contact, "channel": "sms", "address": f"+447700900{digits}"},
+    ]
+
+
+async def post_all(gateway: Gateway) -> int:
+    """Put the school and post an emergency, a report and a newsletter; gives how many pieces they come to."""
+    today = utc_now().date()
+    await Roster(gateway.database, now=utc_now).replace(read_directory(school(), today=today), today=today)
+    for category in ("emergency", "report", "newsletter"):
+        document = {
+            "category": category,
+            "purpose": "information",
+            "audience": {"everyone": True},
+            "content": _CONTENT,
+            "reference": category,
+        }
+        request = msgspec.convert(document, NotificationRequest)
+        await gateway.services.intake.accept(_PRINCIPAL, request, key=category)
+    return FAMILIES * 2 * (2 + 1 + 1)
+
+
+def run_with_kills(
+    path: Path, database_url: str, redis_url: str, chance: random.Random, *, kills: int, patient: bool
+) -> Schedule:
+    """Let two workers and a clock do the work and kill a worker at `kills` moments.
+
+    `patient`, the dead workers' leases run out by themselves (a minute each); else they are ended at once.
+    """
+    folder = Folder(path, DATABASE_URL=database_url, REDIS_URL=redis_url)
+    folder.run("migrate")
+    settings = Settings(database_url=database_url, redis_url=redis_url, outbox_dir=folder.outbox)
+    expected = asyncio.run(_post(settings))
+    with _crew(folder) as workers:
+        for moment in sorted(chance.sample(range(1, expected), kills)):
+            folder.wait_for(moment)
+            position = chance.randrange(len(workers))
+            kill(workers[position])
+            workers[position] = folder.start("work", *_EVERY_LANE)
+            if not patient:
+                asyncio.run(_reclaim(settings))
+        asyncio.run(_until_finished(settings))
+    found = asyncio.run(account(database_url, folder.outbox))
+    faults = list(found.faults)
+    if found.pieces != expected:
+        faults.append(f"{found.pieces} pieces left instead of {expected}")
+    return Schedule(kills=kills, unanswered=found.unanswered, faults=faults)
+
+
+async def _post(settings: Settings) -> int:
+    async with assembled(settings) as gateway:
+        return await post_all(gateway)
+
+
+async def _reclaim(settings: Settings) -> None:
+    async with assembled(settings) as gateway:
+        await gateway.reclaim_from_the_dead()
+
+
+async def _until_finished(settings: Settings) -> None:
+    async with assembled(settings) as gateway, asyncio.timeout(WITHIN):
+        open_ones = select(notifications.c.id).where(notifications.c.status != "finished").limit(1)
+        while True:
+            async with gateway.database.reading() as connection:
+                if (await connection.execute(open_ones)).first() is None:
+                    return
+            await asyncio.sleep(0.05)
+
+
+@contextmanager
+def _crew(folder: Folder) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Start two workers and a clock; whoever stands in the list at the end is stopped."""
+    clock = folder.start("clock")
+    workers = [folder.start("work", *_EVERY_LANE) for _ in range(2)]
+    try:
+        yield workers
+    finally:
+        for process in (clock, *workers):
+            kill(process)
