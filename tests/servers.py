@@ -98,7 +98,7 @@ def _postgresql_programs() -> Path:
     """Find the folder of initdb and postgres; Debian keeps them off the PATH, one folder a version."""
     folders = [Path(folder) for folder in os.get_exec_path()]
     if pg_config := shutil.which("pg_config"):
-        answer = subprocess.run([pg_config, "--bindir"], capture_output=True, text=True, check=False)  # noqa: S603  # a fixed command
+        answer = subprocess.run([pg_config, "--bindir"], capture_output=True, text=True, check=False)  # a fixed command
         folders.append(Path(answer.stdout.strip()))
     folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     for folder in folders:
@@ -125,7 +125,7 @@ def _start(command: Sequence[object], folder: Path) -> subprocess.Popen[bytes]:
     """Start a program in `folder`, without root's rights, its output in `folder/log`."""
     rights = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
     with (folder / "log").open("ab") as log:
-        return subprocess.Popen(  # noqa: S603  # fixed commands of this file
+        return subprocess.Popen(  # fixed commands of this file
             [str(word) for word in command],
             cwd=folder,
             env={"PATH": os.environ["PATH"], "LC_ALL": "C"},

@@ -91,7 +91,7 @@ def test_a_finished_set_up_is_left_alone(tmp_path: Path) -> None:
         shutil.copy(ROOT / name, tmp_path)
         shutil.copy(ROOT / name, tmp_path / ".venv/installed")
         command = ["/bin/sh", "scripts/setup.sh", name]
-        run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)  # noqa: S603  # fixed
+        run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)  # fixed
         assert run.stdout == ""
 
 

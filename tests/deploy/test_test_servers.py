@@ -117,7 +117,7 @@ def test_a_missing_server_is_told(tmp_path: Path, ci: str, outcome: str) -> None
     case.write_text("def test_redis(redis_database):\n    pass\n")
     command = [sys.executable, "-m", "pytest", "-p", "tests.conftest", "-p", "no:cacheprovider", "--rootdir", tmp_path]
     environment = {"PATH": "/nowhere", "CI": ci, "PYTHONPATH": str(Path.cwd())}
-    run = subprocess.run(  # noqa: S603  # a fixed command
+    run = subprocess.run(  # a fixed command
         [*command, case], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert f"1 {outcome}" in run.stdout
