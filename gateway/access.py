@@ -92,3 +92,20 @@ def sign_link(secret_key: str, link: Link, delivery: str) -> str:
 def link_is_genuine(secret_key: str, link: Link, delivery: str, signature: str) -> bool:
     """Check a link in constant time."""
     return hmac.compare_digest(sign_link(secret_key, link, delivery).encode(), signature.encode())
+
+
+class Record(StrEnum):
+    """What a signed record is: none must serve as another, or as a link."""
+
+    DENY_SNAPSHOT = "deny_snapshot"
+    """Whom the restrictions barred when they could last be read (R46)."""
+
+
+def sign_record(secret_key: str, record: Record, content: bytes) -> str:
+    """Sign what the installation itself must be able to believe later: HMAC-SHA256, as 64 hexadecimal digits."""
+    return hmac.digest(secret_key.encode(), f"{record}:".encode() + content, "sha256").hex()
+
+
+def record_is_genuine(secret_key: str, record: Record, content: bytes, signature: str) -> bool:
+    """Check a record in constant time."""
+    return hmac.compare_digest(sign_record(secret_key, record, content).encode(), signature.encode())

@@ -28,6 +28,7 @@ from gateway.content.catalogues import Catalogues
 from gateway.directory.model import ChannelName
 from gateway.dispatch.built_in import read_library
 from gateway.dispatch.clock import Clock
+from gateway.dispatch.deny_snapshots import DenySnapshots
 from gateway.dispatch.intake import Intake
 from gateway.dispatch.library import Library
 from gateway.dispatch.planner import Planner
@@ -136,6 +137,7 @@ async def assembled(
         )
         renderer = Renderer(catalogues, sending, now=now, real_postcodes=real_postcodes)
         receipts = ReceiptDesk(database, wakeups, now=now)
+        snapshots = DenySnapshots(database, now=now, policy=policy, secret_key=secret)
         services = Services(
             database=database,
             wakeups=wakeups,
@@ -156,7 +158,7 @@ async def assembled(
             database=database,
             wakeups=wakeups,
             channels=channels,
-            planner=Planner(database, wakeups, owner=owner, now=now, policy=policy),
+            planner=Planner(database, wakeups, owner=owner, now=now, policy=policy, snapshots=snapshots),
             sender=Sender(
                 database,
                 wakeups,
@@ -167,6 +169,7 @@ async def assembled(
                 now=now,
                 chance=random.random,
                 policy=policy,
+                snapshots=snapshots,
             ),
             clock=Clock(
                 database,
@@ -174,7 +177,8 @@ async def assembled(
                 receipts,
                 now=now,
                 sweeps=(
-                    Withdrawer(database, wakeups, now=now, policy=policy).round,
+                    Withdrawer(database, wakeups, now=now, policy=policy, snapshots=snapshots).round,
+                    snapshots.round,
                     Reminders(database, now=now, policy=policy).round,
                 ),
             ),

@@ -6,6 +6,7 @@ finishes what the first left undone and sends nothing twice.
 
 import asyncio
 import datetime as dt
+import time
 from collections.abc import Callable
 from importlib import resources
 from zoneinfo import ZoneInfo
@@ -33,6 +34,8 @@ _DONE = {"finished", "held", "cancelled"}
 _DEAD_HOST = "@bounce.example.org"
 _LOOK_SECONDS = 0.2
 _PATIENCE = dt.timedelta(minutes=5)
+_STALLED_SECONDS = 90.0
+"""Without any news for so long, something is wrong: the log and `gateway doctor` say what."""
 _ZONE = ZoneInfo("Europe/London")
 
 
@@ -46,11 +49,13 @@ async def run_demo(settings: Settings) -> int:
             await gateway.work(list(Lane))
         async with running_clock(gateway):
             posted = [(name, await _post(gateway, directory, name)) for name in REQUESTS]
-            await _watch(gateway, directory.school.id, posted, console)
+            unfinished = await _watch(gateway, directory.school.id, posted, console)
         async with gateway.database.reading() as connection:
             complete = [await print_summary(connection, console, name, identifier) for name, identifier in posted]
+    if unfinished:
+        console.print(f"\n[red]No progress for {_STALLED_SECONDS:.0f} s:[/] gateway doctor and the log say more.")
     console.print(f"\nThe outbox: [bold]{settings.outbox_dir}[/]  (email/*.eml, sms.jsonl, voice.jsonl, letters/*.pdf)")
-    return 0 if all(complete) else 1
+    return 0 if all(complete) and not unfinished else 1
 
 
 def school_morning(real_now: dt.datetime) -> Callable[[], dt.datetime]:
@@ -152,8 +157,8 @@ def _newsletter(_directory: Directory) -> NotificationRequest:
 REQUESTS = {"emergency closure": _closure, "report": _report, "newsletter": _newsletter}
 
 
-async def _watch(gateway: Gateway, school: str, posted: list[tuple[str, str]], console: Console) -> None:
-    """Show how far each notification has come until all are done."""
+async def _watch(gateway: Gateway, school: str, posted: list[tuple[str, str]], console: Console) -> bool:
+    """Show how far each notification has come until all are done; says whether it gave up on some."""
     columns = (
         TextColumn("{task.description:<18}"),
         BarColumn(),
@@ -164,13 +169,18 @@ async def _watch(gateway: Gateway, school: str, posted: list[tuple[str, str]], c
     with Progress(*columns, console=console) as progress:
         bars = {identifier: progress.add_task(name, total=None, status="accepted") for name, identifier in posted}
         waiting = dict(bars)
-        while waiting:
+        seen: dict[str, tuple[str, int, int]] = {}
+        stalled_since = time.monotonic()
+        while waiting and time.monotonic() - stalled_since < _STALLED_SECONDS:
             for identifier, bar in list(waiting.items()):
-                status, done, total = await _progress(gateway, school, identifier)
+                status, done, total = now = await _progress(gateway, school, identifier)
+                if seen.get(identifier) != now:
+                    seen[identifier], stalled_since = now, time.monotonic()
                 progress.update(bar, completed=done, total=total or None, status=status)
                 if status in _DONE or await _only_waits(gateway, identifier, status):
                     del waiting[identifier]
             await asyncio.sleep(_LOOK_SECONDS)
+    return bool(waiting)
 
 
 async def _only_waits(gateway: Gateway, identifier: str, status: str) -> bool:

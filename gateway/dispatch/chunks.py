@@ -49,7 +49,7 @@ TELLING = TEXT_CHECK
 TELLING_CONFIDENTIAL = "R38_confidential"
 """Codes of deliveries that a person must look at first; nobody can let the second kind go."""
 
-_TELLING_REASON = "The text may tell this contact something about another contact; a person must look at it."
+TELLING_REASON = "The text may tell this contact something about another contact; a person must look at it."
 
 
 def rows_of(
@@ -107,11 +107,16 @@ def after_text_check(
 ) -> list[Decision]:
     """Turn the sends whose message is telling into holds."""
     return [
-        msgspec.structs.replace(decision, outcome=Outcome.HOLD, rule=TELLING, reason=_TELLING_REASON)
+        msgspec.structs.replace(decision, outcome=Outcome.HOLD, rule=TELLING, reason=TELLING_REASON)
         if message_of.get((decision.student, decision.contact)) in telling
         else decision
         for decision in decided
     ]
+
+
+def text_code(confidential: bool) -> str:  # noqa: FBT001  # the only question
+    """Give the code of a delivery whose text a person must look at."""
+    return TELLING_CONFIDENTIAL if confidential else TELLING
 
 
 def keep_back(plan: Plan, deliveries: list[dict[str, Any]], telling: Mapping[str, bool]) -> None:
@@ -122,8 +127,7 @@ def keep_back(plan: Plan, deliveries: list[dict[str, Any]], telling: Mapping[str
     held = {row["id"] for row in deliveries if row["message"] in telling}
     for row in deliveries:
         if row["id"] in held:
-            code = TELLING_CONFIDENTIAL if telling[row["message"]] else TELLING
-            row.update(code=code, detail=_TELLING_REASON, merged_into=None)
+            row.update(code=text_code(telling[row["message"]]), detail=TELLING_REASON, merged_into=None)
             row.update({"bare": True} if plan.lane is Lane.EMERGENCY else {"state": "held", "due_at": None})
         elif row["merged_into"] in held:
             row["merged_into"] = None
@@ -158,9 +162,9 @@ def message_id(notification: str, message: PlannedMessage) -> str:
     return derived_id(notification, "message", message.contact, *message.students)
 
 
-def delivery_id(notification: str, point: str, students: Sequence[str]) -> str:
-    """Name a delivery by its contact point and the students it is about."""
-    return derived_id(notification, "delivery", point, *students)
+def delivery_id(notification: str, contact: str, point: str, students: Sequence[str]) -> str:
+    """Name a delivery by whom it is for, the contact point (which may change hands) and whom it is about."""
+    return derived_id(notification, "delivery", contact, point, *students)
 
 
 def started(message: PlannedMessage) -> Iterator[tuple[int, PlannedDelivery]]:
@@ -200,7 +204,7 @@ def delivery_row(
     carrier = delivery.merged_into
     due = max(now, message.not_before or now) + _rung(plan, message.step)
     return {
-        "id": delivery_id(plan.notification, delivery.point, message.students),
+        "id": delivery_id(plan.notification, message.contact, delivery.point, message.students),
         "school": plan.school.id,
         "notification": plan.notification,
         "message": message_id(plan.notification, message),
@@ -222,7 +226,9 @@ def delivery_row(
         "detail": None,
         "due_at": due,
         "attempts": 0,
-        "merged_into": delivery_id(plan.notification, carrier, message.students) if carrier else None,
+        "merged_into": delivery_id(plan.notification, points[carrier].contact, carrier, message.students)
+        if carrier
+        else None,
         "expires_at": plan.expires_at,
         "created_at": now,
         "changed_at": now,

@@ -78,7 +78,10 @@ class Clock:
                 for notification in open_ends:
                     await finish(connection, notification, at=now)
         for sweep in self._sweeps:
-            await sweep()
+            try:
+                await sweep()
+            except Exception:  # noqa: BLE001  # what one sweep cannot read must not keep the others from their work
+                _log.exception("sweep_failed")
 
     async def _wake(self, kind: str, due: list[tuple[str, str]], now: dt.datetime) -> None:
         """Wake what has not been woken lately."""

@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -12,11 +13,13 @@ from gateway.content.template import Source
 from gateway.directory.indexing import DirectoryIndex
 from gateway.directory.model import Category, ContactPoint, Directory, School
 from gateway.dispatch.chunks import Plan
+from gateway.dispatch.deny_snapshots import DenySnapshots, NoSnapshotError, StandIn, alert_on_snapshot
 from gateway.dispatch.requests import Lane, NotificationRequest
 from gateway.rules.answer import Request
 from gateway.rules.audience import Evaluation, evaluate
+from gateway.rules.categories import LIFE_SAFETY
 from gateway.rules.policy import Policy
-from gateway.store.people import load_neighbourhood, load_school
+from gateway.store.people import RestrictionsUnreadableError, load_neighbourhood, load_school
 from gateway.store.planning import among, audience_of
 
 
@@ -29,6 +32,14 @@ class Decided:
     index: DirectoryIndex
     request: NotificationRequest
     sources: Mapping[str, Source]
+    stand_in: StandIn | None = None
+    """What the decision rests on where the restrictions could not be read (R46)."""
+
+    def notices(self, now: dt.datetime) -> list[dict[str, Any]]:
+        """Give the task for the safeguarding lead where an alert goes out without a look at the register."""
+        if self.stand_in is None:
+            return []
+        return [alert_on_snapshot(self.plan.notification, self.plan.school.id, self.stand_in, now)]
 
     @property
     def points(self) -> dict[str, ContactPoint]:
@@ -57,15 +68,32 @@ async def decide_about(
     now: dt.datetime,
     policy: Policy,
     as_if: Callable[[Directory], Directory] = unchanged,
+    snapshots: DenySnapshots | None = None,
 ) -> Decided:
-    """Decide for these contacts what the whole notification means to them; `as_if` may change what is looked at."""
+    """Decide for these contacts what the whole notification means to them; `as_if` may change what is looked at.
+
+    When the restrictions cannot be read, ordinary messages wait: the error goes up. An alert is decided on the last
+    snapshot of the denies. Without a genuine one, or for a caller without `snapshots`, it waits as well: any contact
+    might be the one whom a court keeps from knowing where the child is, and nobody could tell which. Staff are told at
+    once and can telephone; what has been sent cannot be called back (R46).
+    """
     school, version = await school_of(connection, notification.school)
     request = msgspec.json.decode(notification.request, type=NotificationRequest)
     sources = msgspec.json.decode(notification.sources, type=dict[str, Source])
     named = request.audience.contacts
-    directory = await load_neighbourhood(connection, school, contacts, audience_of(notification.id), named or ())
-    near = await among(connection, notification.id, [student.id for student in directory.students])
     category = Category(notification.category)
+    near_by = partial(load_neighbourhood, connection, school, contacts, audience_of(notification.id), named or ())
+    stand_in = None
+    try:
+        directory = await near_by()
+    except RestrictionsUnreadableError as error:
+        if category not in LIFE_SAFETY:
+            raise
+        if snapshots is None:
+            raise NoSnapshotError from error
+        stand_in = await snapshots.stand_in(connection, school.id, error, now=now)
+        directory = await near_by(instead=stand_in.restrictions)
+    near = await among(connection, notification.id, [student.id for student in directory.students])
     index = DirectoryIndex(as_if(directory))
     asked = Request(category=category, at=now, students=tuple(near), contacts=named)
     evaluation = evaluate(index, asked, contacts=contacts, policy=policy)
@@ -81,4 +109,4 @@ async def decide_about(
         expires_at=notification.expires_at,
         policy=policy,
     )
-    return Decided(plan=plan, evaluation=evaluation, index=index, request=request, sources=sources)
+    return Decided(plan=plan, evaluation=evaluation, index=index, request=request, sources=sources, stand_in=stand_in)

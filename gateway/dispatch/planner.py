@@ -11,12 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.dispatch.chunks import Rows, rows_of
 from gateway.dispatch.deciding import decide_about, school_of
+from gateway.dispatch.deny_snapshots import DenySnapshots
 from gateway.dispatch.disclosing import telling_messages
+from gateway.dispatch.help_wanted import Work, ask_for_help, help_task
 from gateway.dispatch.requests import NotificationRequest
 from gateway.dispatch.wakeups import WakeUps
 from gateway.rules.policy import Policy
 from gateway.store.database import Database
-from gateway.store.identity import derived_id
 from gateway.store.notifications import finish
 from gateway.store.people import next_chunk
 from gateway.store.planning import (
@@ -27,8 +28,7 @@ from gateway.store.planning import (
     fix_audience,
     save_chunk,
 )
-from gateway.store.sending import load_notifications
-from gateway.store.tasks import add_tasks
+from gateway.store.tasks import close_tasks
 
 _log = logging.getLogger(__name__)
 
@@ -49,6 +49,7 @@ class Planner:
         owner: str,
         now: Callable[[], dt.datetime],
         policy: Policy,
+        snapshots: DenySnapshots | None = None,
         chunk: int = CHUNK,
     ) -> None:
         self._database = database
@@ -56,6 +57,7 @@ class Planner:
         self._owner = owner
         self._now = now
         self._policy = policy
+        self._snapshots = snapshots
         self._chunk = chunk
 
     async def plan(self, notification: str) -> None:
@@ -65,9 +67,9 @@ class Planner:
         """
         try:
             await self._plan(notification)
-        except Exception:
+        except Exception as error:
             async with self._database.writing() as connection:
-                await add_tasks(connection, await _help_wanted(connection, notification, self._now()))
+                await ask_for_help(connection, notification, Work.PLANNING, error, now=self._now())
             raise
 
     async def _plan(self, notification: str) -> None:
@@ -86,6 +88,7 @@ class Planner:
             # Nobody ends a planning from a place where another one has left it behind.
             if await end_planning(connection, notification, owner=self._owner, cursor=cursor, at=self._now()):
                 await finish(connection, notification, at=self._now())
+                await close_tasks(connection, [help_task(notification, Work.PLANNING)], at=self._now())
         _log.info("planned", extra={"notification": notification})
 
     async def _fix_audience(
@@ -126,30 +129,10 @@ class Planner:
             contacts = await next_chunk(connection, row.school, audience, named, cursor, self._chunk)
             if not contacts:
                 return {}, None
-            decided = await decide_about(connection, row, contacts, now=now, policy=self._policy)
+            decided = await decide_about(
+                connection, row, contacts, now=now, policy=self._policy, snapshots=self._snapshots
+            )
         answer, neutral = decided.evaluation.answer, decided.evaluation.neutral_points
         telling = telling_messages(row.id, answer.messages, request, decided.sources, decided.index)
-        return rows_of(decided.plan, answer, neutral, decided.points, telling, now), contacts[-1]
-
-
-async def _help_wanted(connection: AsyncConnection, notification: str, now: dt.datetime) -> list[dict[str, Any]]:
-    """Ask the office to look after a notification that cannot be planned."""
-    row = (await load_notifications(connection, [notification])).get(notification)
-    if row is None:
-        return []
-    return [
-        {
-            "id": derived_id(notification, "task", "planning"),
-            "school": row.school,
-            "kind": "planning_failed",
-            "notification": notification,
-            "student": None,
-            "contact": None,
-            "delivery": None,
-            "owner": "office",
-            "detail": "This notification cannot be planned at the moment: nobody has got it. The log says why.",
-            "created_at": now,
-            "due_at": now,
-            "done_at": None,
-        }
-    ]
+        rows = rows_of(decided.plan, answer, neutral, decided.points, telling, now)
+        return rows | {"tasks": [*rows["tasks"], *decided.notices(now)]}, contacts[-1]

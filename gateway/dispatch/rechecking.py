@@ -5,7 +5,7 @@ What no longer holds is withdrawn; what the same contact should get instead is s
 """
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,6 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.directory.masking import masked
 from gateway.directory.model import School
 from gateway.dispatch.chunks import (
+    TELLING,
+    TELLING_REASON,
     after_text_check,
     delivery_id,
     delivery_row,
@@ -23,11 +25,15 @@ from gateway.dispatch.chunks import (
     message_row,
     put_in_batches,
     tasks_of,
+    text_code,
 )
 from gateway.dispatch.deciding import Decided, decide_about
+from gateway.dispatch.deny_snapshots import DenySnapshots
 from gateway.dispatch.disclosing import telling_messages
 from gateway.dispatch.messages import students_of
 from gateway.dispatch.outcomes import Outcome, withdrawn
+from gateway.dispatch.requests import Lane
+from gateway.dispatch.settling import unreached
 from gateway.rules.answer import Decision, Mode, PlannedDelivery, PlannedMessage
 from gateway.rules.answer import Outcome as Verdict
 from gateway.rules.policy import Policy
@@ -38,11 +44,13 @@ from gateway.store.rechecking import (
     left_or_leaving,
     messages_of,
     save_messages,
+    still_alive,
     tried,
 )
-from gateway.store.sending import add_deliveries, part_from_carriers
-from gateway.store.tasks import add_tasks
-from gateway.tracking.states import News
+from gateway.store.releasing import confirmed_texts
+from gateway.store.sending import add_deliveries, add_events, hold, part_from_carriers, send_bare
+from gateway.store.tasks import add_tasks, reopen_tasks
+from gateway.tracking.states import News, State
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,11 +71,18 @@ def outdated(rows: Sequence[Any], school: School, version: int, now: dt.datetime
 
 
 async def recheck(
-    connection: AsyncConnection, notification: Any, rows: Sequence[Any], *, now: dt.datetime, policy: Policy
+    connection: AsyncConnection,
+    notification: Any,
+    rows: Sequence[Any],
+    *,
+    now: dt.datetime,
+    policy: Policy,
+    snapshots: DenySnapshots | None = None,
 ) -> Recheck:
     """Decide again for the contacts of these deliveries, all of one notification."""
     contacts = sorted({row.contact for row in rows})
-    decided = await decide_about(connection, notification, contacts, now=now, policy=policy)
+    decided = await decide_about(connection, notification, contacts, now=now, policy=policy, snapshots=snapshots)
+    await add_tasks(connection, decided.notices(now))
     return await _Comparison(connection, decided, now).settle(rows)
 
 
@@ -88,13 +103,16 @@ class _Comparison:
     async def settle(self, rows: Sequence[Any]) -> Recheck:
         """Withdraw what no longer holds, correct the decisions, start what should go instead."""
         routes = {row.id: self._route(row) for row in rows}
-        wake = await self._confirm([row for row in rows if routes[row.id] is not None])
+        valid = [row for row in rows if routes[row.id] is not None]
+        wake = await self._confirm(valid)
+        held, parted = await self._read_again(valid)
+        wake += parted
         invalid = [row for row in rows if routes[row.id] is None]
         if not invalid:
-            return Recheck(wake=tuple(wake))
+            return Recheck(withdrawn=held, wake=tuple(sorted(set(wake))))
         on_record = await messages_of(self._connection, self._plan.notification, {row.contact for row in invalid})
         instead = await self._instead(invalid, on_record)
-        telling = self._telling(instead)
+        telling = await self._telling(instead)
         message_of = {
             (student, message.contact): key for key, message in instead.items() for student in message.students
         }
@@ -112,9 +130,12 @@ class _Comparison:
             at=self._now,
         )
         await add_tasks(self._connection, list(tasks_of(self._plan, changed, self._now)))
-        wake += await self._start(instead, telling)
+        started = await self._start(instead, telling)
+        wake += [(row["lane"], row["batch"]) for row in started]
+        await self._report_unreached(invalid, on_record, started)
         return Recheck(
-            withdrawn={row.id: self._reason(students_of(on_record[row.message]), row.contact) for row in invalid},
+            withdrawn=held
+            | {row.id: self._reason(students_of(on_record[row.message]), row.contact) for row in invalid},
             wake=tuple(sorted(set(wake))),
         )
 
@@ -145,7 +166,9 @@ class _Comparison:
         route = self._route(row)
         if route is None or route.merged_into is None:
             return None
-        return delivery_id(self._plan.notification, route.merged_into, self._current[row.message].students)
+        carrier = self._points[route.merged_into]
+        students = self._current[row.message].students
+        return delivery_id(self._plan.notification, carrier.contact, carrier.id, students)
 
     async def _instead(self, invalid: Sequence[Any], on_record: dict[str, Any]) -> dict[str, PlannedMessage]:
         """Find the messages to start in place of those withdrawn, unless something of them has left."""
@@ -157,13 +180,70 @@ class _Comparison:
             for key, message in self._replacements(row, on_record)
         }
 
-    def _telling(self, instead: dict[str, PlannedMessage]) -> dict[str, bool]:
-        """Check the text again for messages about other students than before (R38)."""
-        decided = self._decided
-        notification = self._plan.notification
-        return telling_messages(notification, instead.values(), decided.request, decided.sources, decided.index)
+    async def _telling(self, messages: Mapping[str, PlannedMessage]) -> dict[str, bool]:
+        """Read the text again for messages by id: those whom nobody has confirmed, or can (R38)."""
+        decided, plan = self._decided, self._plan
+        telling = telling_messages(
+            plan.notification, messages.values(), decided.request, decided.sources, decided.index
+        )
+        if not telling:
+            return {}
+        contacts = {messages[key].contact for key in telling}
+        confirmed = await confirmed_texts(self._connection, plan.school.id, plan.notification, contacts)
+        return {
+            key: confidential
+            for key, confidential in telling.items()
+            if confidential or not {(one, messages[key].contact) for one in messages[key].students} <= confirmed
+        }
 
-    async def _start(self, instead: dict[str, PlannedMessage], telling: dict[str, bool]) -> list[tuple[str, str]]:
+    async def _read_again(self, rows: Sequence[Any]) -> tuple[dict[str, Outcome], list[tuple[str, str]]]:
+        """Keep back what by now tells its reader about another contact; gives the fate of claimed ones, and whom to wake.
+
+        In an emergency the contact gets a fixed notice in place of the text at once, as when it is planned (R45).
+        """
+        telling = await self._telling({row.message: self._current[row.message] for row in rows})
+        kept = [row for row in rows if row.message in telling]
+        if not kept:
+            return {}, []
+        messages = {row.message: self._current[row.message] for row in kept}
+        message_of = {(student, one.contact): key for key, one in messages.items() for student in one.students}
+        concerned = [one for one in self._decisions if (one.student, one.contact) in message_of]
+        looked_at = after_text_check(concerned, message_of, telling)
+        if self._plan.lane is Lane.EMERGENCY:
+            await send_bare(self._connection, [row.id for row in kept], code=TELLING)
+            await add_tasks(self._connection, list(tasks_of(self._plan, looked_at, self._now)))
+            return {}, []
+        await correct_decisions(
+            self._connection, self._plan.notification, self._plan.school.id, looked_at, {}, at=self._now
+        )
+        await reopen_tasks(self._connection, list(tasks_of(self._plan, looked_at, self._now)))
+        fates = {row.id: withdrawn(News.HELD, text_code(telling[row.message]), TELLING_REASON) for row in kept}
+        claimed = {row.id: fates[row.id] for row in kept if row.state == State.SENDING}
+        waiting = [row for row in kept if row.id not in claimed]
+        await hold(self._connection, {row.id: str(fates[row.id].code) for row in waiting}, TELLING_REASON, at=self._now)
+        await add_events(self._connection, [_held(row, self._now) for row in waiting if row.state != State.HELD])
+        carriers = [row.id for row in waiting if row.merged_into is None]
+        return claimed, await part_from_carriers(self._connection, carriers=carriers, now=self._now)
+
+    async def _report_unreached(
+        self, invalid: Sequence[Any], on_record: dict[str, Any], started: Sequence[dict[str, Any]]
+    ) -> None:
+        """Let nobody think that somebody has it whose last route is withdrawn although the rules would send (R24)."""
+        alive = await still_alive(self._connection, [*on_record, *self._current], [row.id for row in invalid])
+        alive |= {row["message"] for row in started}
+        lacking = {(one.student, one.contact) for one in self._decisions if one.outcome is Verdict.SEND}
+        lacking -= {
+            (student, message.contact)
+            for key, message in self._current.items()
+            if key in alive
+            for student in message.students
+        }
+        for row in invalid:
+            if row.message not in alive:
+                students = [each for each in students_of(on_record[row.message]) if (each, row.contact) in lacking]
+                await add_tasks(self._connection, list(unreached(row, students, self._now)))
+
+    async def _start(self, instead: dict[str, PlannedMessage], telling: dict[str, bool]) -> list[dict[str, Any]]:
         if not instead:
             return []
         await save_messages(
@@ -174,7 +254,7 @@ class _Comparison:
         keep_back(self._plan, rows, telling)
         put_in_batches(self._plan.notification, rows)
         await add_deliveries(self._connection, rows)
-        return [(row["lane"], row["batch"]) for row in rows]
+        return rows
 
     def _replacements(self, row: Any, on_record: dict[str, Any]) -> Iterator[tuple[str, PlannedMessage]]:
         """Find the same message by other routes, or the messages that its students have come apart into."""
@@ -190,7 +270,7 @@ class _Comparison:
         routes = [
             (position, route)
             for position, route in enumerate(message.deliveries)
-            if delivery_id(self._plan.notification, route.point, message.students) not in known
+            if delivery_id(self._plan.notification, message.contact, route.point, message.students) not in known
         ]
         if message.mode is Mode.FALLBACK:
             routes = routes[:1]
@@ -206,6 +286,11 @@ class _Comparison:
             if decision.contact == contact and decision.student in students and decision.outcome is not Verdict.SEND:
                 return withdrawn(News.SUPPRESSED, decision.rule, _sentence(decision))
         return withdrawn(News.SUPPRESSED, "R44", "The contact's routes or the message's students have changed.")
+
+
+def _held(row: Any, now: dt.datetime) -> dict[str, Any]:
+    news, state = News.HELD.value, State.HELD.value
+    return {"delivery": row.id, "at": now, "state": state, "news": news, "detail": TELLING_REASON}
 
 
 def _sentence(decision: Decision) -> str:

@@ -52,7 +52,7 @@ class Recorder:
         learnt = [(row, outcome.mark, outcome.code or "") for row, outcome in results if outcome.mark is not None]
         if learnt:
             await learn_of_addresses(connection, learnt, now=now)
-        withdrawn = [row.id for row, outcome in results if outcome.change.state is State.SUPPRESSED]
+        withdrawn = [row.id for row, outcome in results if outcome.change.state in _ALONE]
         alone = await part_from_carriers(connection, carriers=withdrawn, now=now) if withdrawn else []
         failed = [row for row, outcome in results if outcome.change.step is Step.NEXT_ROUTE]
         return [*alone, *(await start_next_routes(connection, failed, now=now) if failed else [])]
@@ -90,7 +90,7 @@ class Recorder:
         """Record what was found out about unanswered attempts (`unknown` rows)."""
         states, tasks = [], []
         for row, handover in findings:
-            if recovery is Recovery.PERSON:
+            if recovery is Recovery.PERSON or _has_been_repeated_enough(row, handover, recovery):
                 tasks.append(_question(row, now))
                 states.append(_moved(row, State.UNKNOWN, now, due_at=None))
                 continue
@@ -111,6 +111,17 @@ class Recorder:
             await finish(connection, notification, at=now)
 
 
+_ALONE = (State.SUPPRESSED, State.HELD)
+"""What a rule does to a carrier alone: those it carried go on without it."""
+
+MOST_COPIES = 3
+"""How often a mail is handed over when no answer comes: each of the copies may have arrived."""
+
+
+def _has_been_repeated_enough(row: Any, handover: Handover | None, recovery: Recovery) -> bool:
+    return handover is None and recovery is Recovery.REPEAT and row.attempts >= MOST_COPIES
+
+
 def _attempt(row: Any, outcome: Outcome, now: dt.datetime) -> dict[str, Any]:
     return {
         "delivery": row.id,
@@ -128,6 +139,7 @@ def _state(row: Any, outcome: Outcome, now: dt.datetime) -> dict[str, Any]:
     return {
         "id": row.id,
         "owner": row.owner,
+        "attempt": row.attempts,
         "state": outcome.change.state.value,
         "code": outcome.code,
         "detail": outcome.detail,

@@ -15,6 +15,8 @@ from channels.errors import Retry, SendError
 from gateway.directory.model import ChannelName
 from gateway.dispatch.chunks import BATCH
 from gateway.dispatch.deciding import school_of
+from gateway.dispatch.deny_snapshots import DenySnapshots
+from gateway.dispatch.help_wanted import Work, ask_for_help
 from gateway.dispatch.outcomes import Outcome, outcome_of, withdrawn
 from gateway.dispatch.rechecking import outdated, recheck
 from gateway.dispatch.recording import Recorder
@@ -39,13 +41,20 @@ _log = logging.getLogger(__name__)
 LEASE = dt.timedelta(seconds=60)
 """How long a claim lasts without renewal; a dead worker's batch is swept after it."""
 
+PUT_OFF = dt.timedelta(seconds=60)
+"""After so long is tried again what could not be checked before it was to leave."""
+
 _RENEWAL_SECONDS = 20.0
+
+
+_Findings = list[tuple[Any, Handover | None]]
+"""Rows of unanswered attempts, each with the provider's late answer, or None where it has got nothing."""
 
 
 class Sender:
     """Works on the batches it is woken for; any number of senders may run."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # all it works with; the assembly names each
         self,
         database: Database,
         wakeups: WakeUps,
@@ -57,6 +66,7 @@ class Sender:
         now: Callable[[], dt.datetime],
         chance: Callable[[], float],
         policy: Policy,
+        snapshots: DenySnapshots | None = None,
     ) -> None:
         self._database = database
         self._wakeups = wakeups
@@ -67,17 +77,30 @@ class Sender:
         self._now = now
         self._chance = chance
         self._policy = policy
+        self._snapshots = snapshots
 
     async def send(self, batch: str) -> None:
         """Hand over everything of the batch that is due."""
         await self._find_out(batch)
-        while True:
-            now = self._now()
+        while rows := await self._claimed(batch):
+            await self._work_on(rows)
+
+    async def _claimed(self, batch: str) -> Sequence[Any]:
+        """Take what is due; a worker that is stopped in this very moment does not keep it."""
+        now = self._now()
+        rows: Sequence[Any] = ()
+        try:
             async with self._database.writing() as connection:
                 rows = await claim_batch(connection, batch, owner=self._owner, now=now, until=now + LEASE, limit=BATCH)
-            if not rows:
-                return
-            await self._work_on(rows)
+        except BaseException:
+            await self._give_back(rows)
+            raise
+        return rows
+
+    async def _give_back(self, rows: Sequence[Any]) -> None:
+        if rows:
+            async with self._database.writing() as connection:
+                await hand_back(connection, rows, owner=self._owner, now=self._now())
 
     async def _work_on(self, rows: Sequence[Any]) -> None:
         """Send claimed rows; whatever was not handed over when the worker has to stop or fails is given back."""
@@ -86,7 +109,14 @@ class Sender:
             async with self._renewed(list(waiting)):
                 for slice_ in _slices(rows, self._channels):
                     # Each slice is checked by itself: the ones before may have taken their time.
-                    fit, rendered = await self._written(slice_)
+                    try:
+                        fit, rendered = await self._written(slice_)
+                    except Exception as error:  # noqa: BLE001  # whatever failed, nothing has left and nothing may
+                        _log.exception("not_checked", extra={"deliveries": len(slice_)})
+                        await self._put_off(slice_, error)
+                        for row in slice_:
+                            waiting.pop(row.id)
+                        continue
                     # Shielded: a provider that is being talked to is heard out, and its answer recorded.
                     working = asyncio.ensure_future(self._hand_over(fit, rendered))
                     for row in slice_:
@@ -97,9 +127,16 @@ class Sender:
                         await working
                         raise
         except BaseException:
-            async with self._database.writing() as connection:
-                await hand_back(connection, list(waiting.values()), owner=self._owner, now=self._now())
+            await self._give_back(list(waiting.values()))
             raise
+
+    async def _put_off(self, rows: Sequence[Any], error: Exception) -> None:
+        """Give back what could not be checked or rendered, for a later attempt, and let somebody know (R45, R46)."""
+        now = self._now()
+        async with self._database.writing() as connection:
+            await hand_back(connection, rows, owner=self._owner, now=now, due_at=now + PUT_OFF)
+            for notification in sorted({row.notification for row in rows}):
+                await ask_for_help(connection, notification, Work.SENDING, error, now=now)
 
     async def _written(self, rows: Sequence[Any]) -> tuple[list[Any], Mapping[str, Envelope | RenderingError]]:
         """Check and render; both again when the directory changed between the two."""
@@ -131,7 +168,12 @@ class Sender:
                 stale = outdated([*group, *carried], *known, now)
                 if stale:
                     checked = await recheck(
-                        connection, notifications[notification], stale, now=now, policy=self._policy
+                        connection,
+                        notifications[notification],
+                        stale,
+                        now=now,
+                        policy=self._policy,
+                        snapshots=self._snapshots,
                     )
                     outcomes |= checked.withdrawn
                     wake += checked.wake
@@ -199,23 +241,31 @@ class Sender:
             rows = await claim_unknown(connection, batch, now=now, until=now + LEASE, limit=BATCH)
         for channel, group in _by_channel(rows).items():
             provider = self._channels[ChannelName(channel)]
-            findings: list[tuple[Any, Handover | None]] = [(row, None) for row in group]
+            findings: _Findings = [(row, None) for row in group]
+            lost: _Findings = []
             if provider.recovery is Recovery.LOOK_UP:
-                findings = await self._looked_up(provider, group)
+                findings, lost = await self._looked_up(provider, group)
             async with self._database.writing() as connection:
                 await self._recorder.record_findings(connection, findings, provider.recovery, now=self._now())
+                await self._recorder.record_findings(connection, lost, Recovery.PERSON, now=self._now())
 
-    async def _looked_up(self, provider: Channel, rows: Sequence[Any]) -> list[tuple[Any, Handover | None]]:
-        """Ask the provider; what it could not be asked about stays unknown and is asked again after the lease."""
+    async def _looked_up(self, provider: Channel, rows: Sequence[Any]) -> tuple[_Findings, _Findings]:
+        """Ask the provider; gives what it said, and what nobody can ask it about any more, which is for a person.
+
+        When it does not answer, the rows stay unknown and it is asked again after the lease, until their time is out.
+        """
         async with self._database.reading() as connection:
             rendered = await self._renderer.render(connection, rows)
         pairs = [(row, made) for row in rows if isinstance(made := rendered[row.id], Envelope)]
+        lost: _Findings = [(row, None) for row in rows if not isinstance(rendered[row.id], Envelope)]
         try:
             found = await provider.look_up([envelope for _, envelope in pairs])
         except Exception:  # noqa: BLE001  # the same
             _log.exception("look_up_failed", extra={"provider": provider.name})
-            return []
-        return [(row, handover) for (row, _), handover in zip(pairs, found, strict=True)]
+            now = self._now()
+            late = [row for row, _ in pairs if row.expires_at is not None and row.expires_at <= now]
+            return [], [*lost, *((row, None) for row in late)]
+        return [(row, handover) for (row, _), handover in zip(pairs, found, strict=True)], lost
 
     async def _wake(self, wake: Sequence[tuple[str, str]]) -> None:
         for lane, batch in dict.fromkeys(wake):

@@ -1,7 +1,7 @@
 """After an outcome or a receipt: the next contact point, what was learnt of an address, a task for staff."""
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -43,7 +43,9 @@ async def start_next_routes(
         for notification in {row["notification"] for row in started}:
             put_in_batches(notification, [row for row in started if row["notification"] == notification])
         await add_deliveries(connection, started)
-    await add_tasks(connection, [task for row in hopeless for task in _unreached(messages[row.message], row, now)])
+    await add_tasks(
+        connection, [task for row in hopeless for task in unreached(row, students_of(messages[row.message]), now)]
+    )
     return sorted({(row["lane"], row["batch"]) for row in started})
 
 
@@ -61,7 +63,7 @@ async def _next_delivery(
 ) -> dict[str, Any]:
     point = await find_point(connection, row.school, route.point)
     return {
-        "id": delivery_id(row.notification, route.point, students_of(message)),
+        "id": delivery_id(row.notification, row.contact, route.point, students_of(message)),
         "school": row.school,
         "notification": row.notification,
         "message": row.message,
@@ -89,8 +91,9 @@ async def _next_delivery(
     }
 
 
-def _unreached(message: Any, row: Any, now: dt.datetime) -> Iterable[dict[str, Any]]:
-    for student in students_of(message):
+def unreached(row: Any, students: Iterable[str], now: dt.datetime) -> Iterator[dict[str, Any]]:
+    """Ask the office to reach a delivery's contact about these students: no contact point is left (R24)."""
+    for student in students:
         yield {
             "id": derived_id(row.notification, "task", "failed", student, row.contact),
             "school": row.school,

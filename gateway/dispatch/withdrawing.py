@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from gateway.dispatch.deny_snapshots import DenySnapshots
 from gateway.dispatch.outcomes import Outcome
 from gateway.dispatch.rechecking import recheck
 from gateway.dispatch.requests import Lane
@@ -41,11 +42,20 @@ REST = dt.timedelta(seconds=30)
 class Withdrawer:
     """Makes rounds over everything that waits and was decided under an older directory; several may run."""
 
-    def __init__(self, database: Database, wakeups: WakeUps, *, now: Callable[[], dt.datetime], policy: Policy) -> None:
+    def __init__(
+        self,
+        database: Database,
+        wakeups: WakeUps,
+        *,
+        now: Callable[[], dt.datetime],
+        policy: Policy,
+        snapshots: DenySnapshots | None = None,
+    ) -> None:
         self._database = database
         self._wakeups = wakeups
         self._now = now
         self._policy = policy
+        self._snapshots = snapshots
         self._resting: dict[str, dt.datetime] = {}
         """Notifications that could not be decided about, and until when they stand back."""
 
@@ -97,7 +107,7 @@ class Withdrawer:
             carried = await merged_with(connection, [row.id for row in own])
             rows = [*own, *carried]
             record = (await load_notifications(connection, [notification]))[notification]
-            checked = await recheck(connection, record, rows, now=now, policy=self._policy)
+            checked = await recheck(connection, record, rows, now=now, policy=self._policy, snapshots=self._snapshots)
             gone = [row for row in rows if row.id in checked.withdrawn]
             going = [row for row in rows if row.id not in checked.withdrawn and row.merged_into is None]
             if gone:

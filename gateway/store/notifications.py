@@ -138,15 +138,25 @@ async def count(connection: AsyncConnection, notification: str) -> dict[str, Any
 
 
 async def cancel(connection: AsyncConnection, notification: str, *, at: dt.datetime) -> int:
-    """Withdraw every delivery that has not left and stop the planning; says how many were withdrawn."""
+    """Withdraw every delivery that has not left and stop the planning; says how many were withdrawn.
+
+    What travels inside another that a worker has already is that worker's to withdraw, with its carrier.
+    """
     await connection.execute(
         update(notifications)
         .where(notifications.c.id == notification, notifications.c.status != "finished")
         .values(status="cancelled", finished_at=at, owner=None, lease_until=None)
     )
+    waiting = ("held", "queued", "retrying")
+    carrier = deliveries.alias()
+    carriers = select(carrier.c.id).where(carrier.c.notification == notification, carrier.c.state.in_(waiting))
     result = await connection.execute(
         update(deliveries)
-        .where(deliveries.c.notification == notification, deliveries.c.state.in_(("held", "queued", "retrying")))
+        .where(
+            deliveries.c.notification == notification,
+            deliveries.c.state.in_(waiting),
+            or_(deliveries.c.merged_into.is_(None), deliveries.c.merged_into.in_(carriers)),
+        )
         .values(state="cancelled", due_at=None, changed_at=at, code="cancelled", detail="Withdrawn by the sender.")
     )
     return int(result.rowcount)

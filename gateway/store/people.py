@@ -1,11 +1,13 @@
 """Reading the directory back: a whole school, or the neighbourhood that decides about some contacts."""
 
+import contextlib
 import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import ColumnElement, Select, Table, and_, or_, select, true, union
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.directory.addresses import address_key, country_of
@@ -43,6 +45,17 @@ _SEVERITY = list(PointState)
 """From harmless to unusable, as the enumeration lists them."""
 
 
+class RestrictionsUnreadableError(Exception):
+    """Nobody can say at the moment whom the school's restrictions bar (R46).
+
+    `readable` holds the restrictions of those asked for that can be read all the same: more may exist.
+    """
+
+    def __init__(self, sentence: str, readable: tuple[Restriction, ...] = ()) -> None:
+        super().__init__(sentence)
+        self.readable = readable
+
+
 async def load_school(connection: AsyncConnection, school: str) -> tuple[School, int] | None:
     """Give the school and the version of its directory, or None when there is no such school."""
     row = (
@@ -67,12 +80,15 @@ async def load_neighbourhood(
     chunk: Collection[str],
     audience: Select[tuple[str]] | Collection[str],
     named: Collection[str] = (),
+    *,
+    instead: Sequence[Restriction] | None = None,
 ) -> Directory:
     """Load all that the rules may look at when they decide about the contacts of one chunk.
 
     That is: their students of the audience, everyone related to these, whoever shares an address with any of
     them, and for those who share one with the chunk their own students too, as merging compares whole messages.
     Where contacts are named, each is decided about with every student of the audience, related or not.
+    The restrictions are those on record, or else raises `RestrictionsUnreadableError`, or those given `instead`.
     """
     own = {*chunk, *named}
     first = await _students_of(connection, school.id, own, audience)
@@ -81,7 +97,7 @@ async def load_neighbourhood(
     near = first | await _students_of(connection, school.id, partners, audience)
     people = own | await _contacts_of(connection, school.id, near)
     people |= await _sharers(connection, school.id, people)
-    return await _load(connection, school, near, people, audience if named else ())
+    return await _load(connection, school, near, people, audience if named else (), instead)
 
 
 async def _students_of(
@@ -126,6 +142,7 @@ async def _load(
     near: set[str] | None,
     people: set[str] | None,
     alone: Select[tuple[str]] | Collection[str],
+    instead: Sequence[Restriction] | None = None,
 ) -> Directory:
     """Load rows about these students and contacts; None stands for all. Of students `alone` nobody's links count."""
 
@@ -146,7 +163,9 @@ async def _load(
         contact_points=await load_points(connection, school, _within(contact_points.c.contact, people)),
         households=await _load_households(connection, school.id, people),
         relationships=links,
-        restrictions=await rows(_about(restrictions, school.id, near, people, true()), Restriction),
+        restrictions=await load_restrictions(connection, school.id, near, people)
+        if instead is None
+        else tuple(instead),
         placement_plans=await rows(
             select(placement_plans.c.document).where(
                 placement_plans.c.school == school.id,
@@ -156,6 +175,26 @@ async def _load(
             PlacementPlan,
         ),
     )
+
+
+async def load_restrictions(
+    connection: AsyncConnection, school: str, near: set[str] | None = None, people: set[str] | None = None
+) -> tuple[Restriction, ...]:
+    """Load the restrictions about these students and contacts, or all; raises `RestrictionsUnreadableError`."""
+    query = _about(restrictions, school, near, people, true())
+    try:
+        # PostgreSQL gives a transaction up with a failed statement, unless there is a savepoint to return to.
+        async with connection.begin_nested():
+            documents: list[Any] = list((await connection.execute(query)).scalars())
+    except SQLAlchemyError as error:
+        raise RestrictionsUnreadableError("The table of restrictions cannot be read.") from error
+    readable: list[Restriction] = []
+    for document in documents:
+        with contextlib.suppress(msgspec.DecodeError):
+            readable.append(msgspec.json.decode(document, type=Restriction))
+    if len(readable) < len(documents):
+        raise RestrictionsUnreadableError("A restriction on record cannot be read.", tuple(readable))
+    return tuple(readable)
 
 
 async def load_points(

@@ -128,11 +128,39 @@ async def save_chunk(
     )
     if moved.rowcount != 1:
         return False
+    await _part_from_departed(connection, rows["deliveries"])
     for table, key in ((decisions, "decisions"), (messages, "messages"), (deliveries, "deliveries")):
         if rows[key]:
             await connection.execute(insert(table), rows[key])
     await add_tasks(connection, rows["tasks"])
     return True
+
+
+async def _part_from_departed(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
+    """Let deliveries go on their own whose carrier, planned in an earlier chunk, no longer waits to take them along.
+
+    The carriers that do wait are locked, so that no worker takes one of them without those it is to carry.
+    """
+    own = {row["id"] for row in rows}
+    carriers = {row["merged_into"] for row in rows} - {None} - own
+    if not carriers:
+        return
+    waiting = deliveries.c
+    query = (
+        select(waiting.id)
+        .where(
+            waiting.id.in_(carriers),
+            waiting.state.in_(("queued", "retrying")),
+            waiting.merged_into.is_(None),
+            waiting.bare.is_(False),
+        )
+        .order_by(waiting.id)
+        .with_for_update()
+    )
+    still_there = own | set((await connection.execute(query)).scalars())
+    for row in rows:
+        if row["merged_into"] not in still_there:
+            row["merged_into"] = None
 
 
 async def end_planning(

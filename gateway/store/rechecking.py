@@ -123,6 +123,16 @@ async def left_or_leaving(
     return set((await connection.execute(query)).scalars())
 
 
+async def still_alive(connection: AsyncConnection, message_ids: Collection[str], without: Collection[str]) -> set[str]:
+    """Name the messages of which something left, may have left or is on its way, apart from these deliveries."""
+    query = select(deliveries.c.message).where(
+        deliveries.c.message.in_(message_ids),
+        deliveries.c.id.not_in(without),
+        deliveries.c.state.in_(("held", "queued", "sending", "retrying", "sent", "delivered", "unknown")),
+    )
+    return set((await connection.execute(query)).scalars())
+
+
 async def save_messages(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
     """Add new messages and give those on record their new routes."""
     new = await insert_new(connection, messages, rows)

@@ -1,7 +1,7 @@
 """Messages kept back because of their text, and letting them go."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -11,6 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.rules.answer import Decision
 from gateway.store.rechecking import TEXT_CHECK
 from gateway.store.tables import chronology, decisions, deliveries, tasks
+
+
+_CONFIRMED = "text_confirmed"
 
 
 async def kept_back(connection: AsyncConnection, notification: str, codes: Sequence[str]) -> list[Row[Any]]:
@@ -27,6 +30,20 @@ async def waiting_pairs(connection: AsyncConnection, messages: Sequence[str]) ->
         decisions.c.message.in_(messages), decisions.c.rule == TEXT_CHECK
     )
     return {(row.student, row.contact) for row in await connection.execute(query)}
+
+
+async def confirmed_texts(
+    connection: AsyncConnection, school: str, notification: str, people: Collection[str]
+) -> set[tuple[str, str]]:
+    """Name the students and contacts for whom somebody has confirmed the notification's text."""
+    query = select(chronology.c.student, chronology.c.contact, chronology.c.detail).where(
+        chronology.c.school == school, chronology.c.contact.in_(people), chronology.c.event == _CONFIRMED
+    )
+    return {
+        (row.student, row.contact)
+        for row in await connection.execute(query)
+        if msgspec.json.decode(row.detail)["notification"] == notification
+    }
 
 
 async def let_go(connection: AsyncConnection, ids: Sequence[str], *, now: dt.datetime, version: int) -> None:
@@ -70,7 +87,7 @@ async def confirm_texts(
                 "at": at,
                 "student": decision.student,
                 "contact": decision.contact,
-                "event": "text_confirmed",
+                "event": _CONFIRMED,
                 "detail": detail,
             }
             for decision in decided

@@ -1,10 +1,10 @@
 """Deliveries in work: claimed by one statement, recorded in bulk, swept when a worker died."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, bindparam, case, delete, func, insert, or_, select, update
+from sqlalchemy import Row, and_, bindparam, case, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.directory.model import PointState
@@ -106,20 +106,35 @@ _OUTCOME_COLUMNS = ("state", "code", "detail", "due_at", "provider", "provider_i
 
 
 async def record_states(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
-    """Write new states of claimed deliveries; a receipt that was quicker than our own record is not undone."""
+    """Write new states of claimed deliveries; a receipt that was quicker than our own record is not undone.
+
+    Each row tells which attempt (`attempt`) it answers. That counts also when the claim was lost meanwhile and nobody
+    has begun another attempt: a late answer is the truth about what was unknown.
+    """
     if not rows:
         return
     statement = (
         update(deliveries)
         .where(
             deliveries.c.id == bindparam("key_id"),
-            deliveries.c.owner == bindparam("key_owner"),
-            deliveries.c.state == "sending",
+            deliveries.c.attempts == bindparam("key_attempt"),
+            or_(
+                and_(deliveries.c.owner == bindparam("key_owner"), deliveries.c.state == "sending"),
+                deliveries.c.state == "unknown",
+                deliveries.c.state == "retrying",
+            ),
         )
         .values({name: bindparam(name) for name in _OUTCOME_COLUMNS} | {"owner": None, "lease_until": None})
     )
     in_order = sorted(rows, key=lambda row: str(row["id"]))  # as receipts lock them: no waiting in a ring
-    await connection.execute(statement, [{**row, "key_id": row["id"], "key_owner": row["owner"]} for row in in_order])
+    await connection.execute(
+        statement,
+        [
+            {name: row[name] for name in _OUTCOME_COLUMNS}
+            | {"key_id": row["id"], "key_owner": row["owner"], "key_attempt": row["attempt"]}
+            for row in in_order
+        ],
+    )
     await follow_carriers(connection, [row["id"] for row in rows])
 
 
@@ -153,7 +168,7 @@ async def follow_carriers(connection: AsyncConnection, carriers: Sequence[str]) 
     """Let merged deliveries share the fate of the one that carries them, unless a rule withdrew that one alone."""
     carrier = deliveries.alias()
     shared = ("state", "code", "detail", "due_at", "provider", "provider_id", "changed_at")
-    in_force = select(carrier.c.id).where(carrier.c.id.in_(carriers), carrier.c.state != "suppressed")
+    in_force = select(carrier.c.id).where(carrier.c.id.in_(carriers), carrier.c.state.not_in(("suppressed", "held")))
 
     def of_carrier(column: str) -> Any:
         return select(carrier.c[column]).where(carrier.c.id == deliveries.c.merged_into).scalar_subquery()
@@ -192,6 +207,31 @@ async def part_from_carriers(
         .returning(deliveries.c.lane, deliveries.c.batch)
     )
     return sorted({(row.lane, row.batch) for row in await connection.execute(statement)})
+
+
+async def hold(connection: AsyncConnection, codes: Mapping[str, str], detail: str, *, at: dt.datetime) -> None:
+    """Keep deliveries back that wait, each alone and with its code, until a person lets them go."""
+    if codes:
+        statement = (
+            update(deliveries)
+            .where(deliveries.c.id == bindparam("key_id"))
+            .values(
+                state="held",
+                due_at=None,
+                merged_into=None,
+                code=bindparam("new_code"),
+                detail=detail,
+                changed_at=at,
+            )
+        )
+        await connection.execute(statement, [{"key_id": key, "new_code": code} for key, code in codes.items()])
+
+
+async def send_bare(connection: AsyncConnection, ids: Sequence[str], *, code: str) -> None:
+    """Let deliveries carry a fixed notice in place of their text, each alone."""
+    await connection.execute(
+        update(deliveries).where(deliveries.c.id.in_(ids)).values(bare=True, code=code, merged_into=None)
+    )
 
 
 async def add_events(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
@@ -278,8 +318,15 @@ async def open_or_done(connection: AsyncConnection, message_ids: Sequence[str]) 
     return set((await connection.execute(query)).scalars())
 
 
-async def hand_back(connection: AsyncConnection, rows: Sequence[Any], *, owner: str, now: dt.datetime) -> None:
-    """Give claimed deliveries back that no provider has seen: they are due at once for another worker."""
+async def hand_back(
+    connection: AsyncConnection,
+    rows: Sequence[Any],
+    *,
+    owner: str,
+    now: dt.datetime,
+    due_at: dt.datetime | None = None,
+) -> None:
+    """Give claimed deliveries back that no provider has seen: due at `due_at`, or at once for another worker."""
     if not rows:
         return
     statement = (
@@ -291,7 +338,7 @@ async def hand_back(connection: AsyncConnection, rows: Sequence[Any], *, owner: 
             state="queued",
             owner=None,
             lease_until=None,
-            due_at=now,
+            due_at=due_at or now,
             changed_at=now,
             attempts=deliveries.c.attempts - 1,
         )

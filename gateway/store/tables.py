@@ -451,6 +451,18 @@ objections = Table(
 )
 """What somebody said against telling a contact: a note and a task, never a restriction (R03)."""
 
+deny_snapshots = Table(
+    "deny_snapshots",
+    metadata,
+    identifier("school", primary_key=True),
+    Column("version", Integer, nullable=False),
+    instant("made_at"),
+    document(),
+    Column("signature", String(64), nullable=False),
+)
+"""Whom a school's denies barred when they could last be read, for the emergency in which they cannot (R46).
+`document` lists pairs of student and contact; `signature` covers the whole row."""
+
 _WAITING = "state IN ('held', 'queued', 'retrying')"
 
 Index(

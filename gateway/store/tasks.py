@@ -16,6 +16,16 @@ async def add_tasks(connection: AsyncConnection, rows: Sequence[dict[str, Any]])
     await insert_new(connection, tasks, rows)
 
 
+async def reopen_tasks(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
+    """Put tasks on the list, also those that were done before."""
+    await connection.execute(
+        update(tasks)
+        .where(tasks.c.id.in_([row["id"] for row in rows]), tasks.c.done_at.is_not(None))
+        .values(done_at=None)
+    )
+    await add_tasks(connection, rows)
+
+
 async def open_tasks(connection: AsyncConnection, school: str, *, after: str = "", limit: int = 100) -> list[Row[Any]]:
     """List what is still to do, oldest first."""
     query = (

@@ -7,7 +7,7 @@ import pytest
 
 from channels.base import Receipt, ReceiptStatus
 from gateway.dispatch.planner import Planner
-from tests.flow.families import DAD, HOUSE, KID, MUM, MUM_NUMBER, TOGETHER, parents
+from tests.flow.families import DAD, HOUSE, MUM, MUM_NUMBER, TOGETHER, parents
 from tests.flow.installation import LATER, REFUSED, SILENCE, Installation, recipient
 from tests.flow.test_no_leak import FAMILY, slow_mail
 from tests.unit.rules.households import directory, email, letter, mobile

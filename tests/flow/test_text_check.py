@@ -130,4 +130,4 @@ async def test_a_message_that_comes_apart_is_read_again(idle: Installation) -> N
     assert await idle.states(notification) == {"dad-e": "queued"}
     await idle.put(directory(**people, relationships=rows, restrictions=[deny("dad", "kid")]))
     await idle.send_due()
-    assert [row.state for row in await idle.deliveries(notification)] == ["suppressed", "held"]
+    assert sorted(row.state for row in await idle.deliveries(notification)) == ["held", "suppressed"]

@@ -42,6 +42,7 @@ def delivery(name: str = "d1", **columns: Any) -> dict[str, Any]:
         "language": "en",
         "fell_back": False,
         "neutral": False,
+        "bare": False,
         "directory_version": 1,
         "state": "queued",
         "due_at": NOON,

@@ -404,7 +404,7 @@ def test_no_change_of_the_document_breaks_the_reader(changes: list[tuple[tuple[A
         try:
             for key in path[:-1]:
                 holder = holder[key]
-            holder[path[-1]] = value
+            holder[path[-1]] = copy.deepcopy(value)
         except (KeyError, IndexError, TypeError):
             continue
     try:

@@ -192,6 +192,15 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_delivery_events_delivery"), ["delivery"], unique=False)
 
     op.create_table(
+        "deny_snapshots",
+        sa.Column("school", IDENTIFIER, nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("document", sa.Text(), nullable=False),
+        sa.Column("signature", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("school", name=op.f("pk_deny_snapshots")),
+    )
+    op.create_table(
         "document_openings",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("school", IDENTIFIER, nullable=False),
@@ -550,6 +559,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_document_openings_delivery_at"))
 
     op.drop_table("document_openings")
+    op.drop_table("deny_snapshots")
     with op.batch_alter_table("delivery_events", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_delivery_events_delivery"))
 

@@ -1,0 +1,71 @@
+"""Asks people to look after what the gateway cannot plan or send at the moment: no hold is silent (R45)."""
+
+import datetime as dt
+from enum import StrEnum
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.dispatch.deny_snapshots import NoSnapshotError
+from gateway.store.identity import derived_id
+from gateway.store.people import RestrictionsUnreadableError
+from gateway.store.sending import load_notifications
+from gateway.store.tasks import add_tasks
+
+
+class Work(StrEnum):
+    """What could not be done."""
+
+    PLANNING = "planning"
+    SENDING = "sending"
+
+
+def help_task(notification: str, work: Work) -> str:
+    """Name the task: one for each kind of work on a notification, however often it fails."""
+    return derived_id(notification, "task", work)
+
+
+async def ask_for_help(
+    connection: AsyncConnection, notification: str, work: Work, error: Exception, *, now: dt.datetime
+) -> None:
+    """Put it on somebody's list, due at once; the gateway itself goes on trying."""
+    row = (await load_notifications(connection, [notification])).get(notification)
+    if row is None:
+        return
+    owner, detail = _request(work, error)
+    task = {
+        "id": help_task(notification, work),
+        "school": row.school,
+        "kind": f"{work}_failed",
+        "notification": notification,
+        "student": None,
+        "contact": None,
+        "delivery": None,
+        "owner": owner,
+        "detail": detail,
+        "created_at": now,
+        "due_at": now,
+        "done_at": None,
+    }
+    await add_tasks(connection, [task])
+
+
+def _request(work: Work, error: Exception) -> tuple[str, str]:
+    """Say whose matter it is, and what in one or two sentences."""
+    match work, error:
+        case _, NoSnapshotError():
+            return "safeguarding", (
+                "R46: The restrictions cannot be read and there is no genuine snapshot of the last 24 hours, so this "
+                "alert waits: telephone whom you know to be safe, and have the restrictions register repaired."
+            )
+        case _, RestrictionsUnreadableError():
+            return "safeguarding", (
+                "R46: The restrictions cannot be read, so this notification waits. It goes by itself once the "
+                "restrictions register is repaired."
+            )
+        case Work.PLANNING, _:
+            return "office", "This notification cannot be planned at the moment: nobody has got it. The log says why."
+        case _:
+            return "office", (
+                "Some of this notification cannot be checked before it leaves, so it waits and is tried again every "
+                "minute. The log says why."
+            )
