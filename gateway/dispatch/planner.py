@@ -132,7 +132,7 @@ class Planner:
             decided = await decide_about(
                 connection, row, contacts, now=now, policy=self._policy, snapshots=self._snapshots
             )
-        answer, neutral = decided.evaluation.answer, decided.evaluation.neutral_points
+        answer, neutral = decided.evaluation.answer, decided.evaluation.impersonal_points
         telling = telling_messages(row.id, answer.messages, request, decided.sources, decided.index)
         rows = rows_of(decided.plan, answer, neutral, decided.points, telling, now)
         return rows | {"tasks": [*rows["tasks"], *decided.notices(now)]}, contacts[-1]

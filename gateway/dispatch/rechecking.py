@@ -95,7 +95,7 @@ class _Comparison:
         self._decided = decided
         self._plan = decided.plan
         self._decisions = answer.decisions
-        self._neutral = decided.evaluation.neutral_points
+        self._neutral = decided.evaluation.impersonal_points
         self._points = decided.points
         self._now = now
         self._current = {message_id(self._plan.notification, message): message for message in answer.messages}
@@ -197,7 +197,7 @@ class _Comparison:
         }
 
     async def _read_again(self, rows: Sequence[Any]) -> tuple[dict[str, Outcome], list[tuple[str, str]]]:
-        """Keep back what by now tells its reader about another contact; gives the fate of claimed ones, and whom to wake.
+        """Keep back what tells its reader about another contact by now; gives the fate of claimed ones.
 
         In an emergency the contact gets a fixed notice in place of the text at once, as when it is planned (R45).
         """
@@ -212,7 +212,8 @@ class _Comparison:
         if self._plan.lane is Lane.EMERGENCY:
             await send_bare(self._connection, [row.id for row in kept], code=TELLING)
             await add_tasks(self._connection, list(tasks_of(self._plan, looked_at, self._now)))
-            return {}, []
+            carriers = [row.id for row in kept if row.merged_into is None]
+            return {}, await part_from_carriers(self._connection, carriers=carriers, now=self._now)
         await correct_decisions(
             self._connection, self._plan.notification, self._plan.school.id, looked_at, {}, at=self._now
         )

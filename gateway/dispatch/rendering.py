@@ -126,6 +126,7 @@ class Renderer:
             points={row.point for row in rows},
         )
         companions: dict[str, list[str]] = {}
+        strangers = {follower.merged_into for follower in followers if follower.neutral}
         for follower in followers:
             companions.setdefault(follower.merged_into, []).append(follower.contact)
         readers = [
@@ -134,6 +135,7 @@ class Renderer:
                 message=messages[row.message],
                 contact=people.contacts[row.contact],
                 companions=tuple(people.contacts[contact] for contact in sorted(companions.get(row.id, ()))),
+                apart=row.id in strangers,
                 students=tuple(people.students[student] for student in students_of(messages[row.message])),
                 point=people.points.get(row.point),
             )
@@ -293,12 +295,17 @@ class Renderer:
         sign = self._sending.sign
         pupils = [(student.id, student.given_name or student.family_name) for student in reader.students]
         return Personal(
-            contact_name=joined_names([_name(contact) for contact in (reader.contact, *reader.companions)], locale),
+            contact_name=self._greeted(reader, school, locale, prepared.text_language),
             student_names=tuple(name for _, name in pupils),
             link=f"{base}/d/{row.id}.{sign(Link.DOCUMENT, row.id)}",
             unsubscribe_link=f"{base}/u/{row.id}.{sign(Link.UNSUBSCRIBE, row.id)}",
             values=combine(pupils, common.request.values, common.request.student_values),
         )
+
+    def _greeted(self, reader: "Reader", school: School, locale: Locale, language: str) -> str:
+        if reader.apart:
+            return self._catalogues.phrases(language, school.language).parent_or_carer()
+        return joined_names([_name(contact) for contact in (reader.contact, *reader.companions)], locale)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -310,6 +317,8 @@ class Reader:
     contact: Contact
     companions: tuple[Contact, ...]
     """Who reads along in one joint household (R25)."""
+    apart: bool
+    """Whether any of these lives apart: nobody is greeted by name then (R26)."""
     students: tuple[Student, ...]
     point: ContactPoint | None
 

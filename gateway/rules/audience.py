@@ -44,6 +44,13 @@ class Evaluation:
     answer: Answer
     neutral_points: frozenset[str] = frozenset()
     """Ids of contested points in use: neutral greeting, no student's name (R29 at sensitivity 0)."""
+    carried_apart: frozenset[str] = frozenset()
+    """Ids of points whose delivery travels inside that of somebody who lives apart: no joint greeting (R26)."""
+
+    @property
+    def impersonal_points(self) -> frozenset[str]:
+        """Ids of points at which nobody may be greeted by name."""
+        return self.neutral_points | self.carried_apart
 
 
 def decide(
@@ -116,7 +123,25 @@ class _Evaluator:
         return Evaluation(
             answer=Answer(decisions=tuple(decisions), messages=tuple(message for message, _ in planned)),
             neutral_points=frozenset(chain.from_iterable(self._router.neutral(points) for _, points in planned)),
+            carried_apart=frozenset(self._carried_apart([message for message, _ in planned])),
         )
+
+    def _carried_apart(self, messages: Iterable[PlannedMessage]) -> Iterator[str]:
+        """Give the ids of points whose delivery travels inside that of somebody who is not joint."""
+        carried = [
+            (message.contact, delivery)
+            for message in messages
+            for delivery in message.deliveries
+            if delivery.merged_into is not None
+        ]
+        if not carried:
+            return
+        owners = {point.id: point.contact for point in self._index.directory.contact_points}
+        for contact, delivery in carried:
+            if delivery.merged_into is not None and not self._households.are_joint(
+                contact, owners[delivery.merged_into]
+            ):
+                yield delivery.point
 
     def _relevant(self, wanted: frozenset[str] | None) -> frozenset[str] | None:
         """Widen the wanted contacts to all who bear on their messages; None is everybody.

@@ -12,7 +12,6 @@ from gateway.rules.answer import Decision
 from gateway.store.rechecking import TEXT_CHECK
 from gateway.store.tables import chronology, decisions, deliveries, tasks
 
-
 _CONFIRMED = "text_confirmed"
 
 

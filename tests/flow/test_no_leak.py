@@ -256,3 +256,22 @@ async def test_values_told_apart_by_student_name_nobody_at_a_shared_mailbox(idle
     assert "Books" in text
     for name in ("Tamsin", "Odalys"):
         assert name not in str(mail)
+
+
+async def test_an_alert_to_a_mailbox_shared_apart_greets_nobody_as_a_couple(idle: Installation) -> None:
+    """They live apart and still share a mailbox: one mail, but no "Ms and Mr" (R26)."""
+    await idle.put(
+        directory(
+            relationships=parents("mum", "dad"),
+            contacts=[MUM, DAD],
+            students=[KID],
+            contact_points=[email("mum", FAMILY), email("dad", FAMILY)],
+        )
+    )
+    notification = await idle.post("emergency")
+    await idle.back.planner.plan(notification)
+    await idle.send_due()
+    (mail,) = idle.outbox.mails().values()
+    for name in ("Quillfeather", "Vantongeren"):
+        assert name not in str(mail)
+    assert "Tamsin" in str(mail)
