@@ -31,8 +31,9 @@ class _Subscription:
 
     @property
     def people(self) -> list[str]:
-        """Who the mail was addressed to: a joint mailbox that refuses a newsletter must not get the other's copy."""
-        return [contact.id for contact in (self.reader.contact, *self.reader.companions)]
+        """Whose wish it is: the reader's alone, or a couple's who live together and read one mailbox (R21, R25)."""
+        companions = () if self.reader.apart else self.reader.companions
+        return [contact.id for contact in (self.reader.contact, *companions)]
 
     @property
     def look(self) -> Look:

@@ -19,7 +19,7 @@ from gateway.dispatch.wakeups import WakeUps
 from gateway.rules.policy import Policy
 from gateway.store.database import Database
 from gateway.store.notifications import finish
-from gateway.store.people import next_chunk
+from gateway.store.people import latecomers, next_chunk
 from gateway.store.planning import (
     audience_fixed,
     audience_of,
@@ -128,6 +128,8 @@ class Planner:
             audience = audience_of(row.id)
             contacts = await next_chunk(connection, row.school, audience, named, cursor, self._chunk)
             if not contacts:
+                contacts = await latecomers(connection, row.school, row.id, upto=cursor, size=self._chunk)
+            if not contacts:
                 return {}, None
             decided = await decide_about(
                 connection, row, contacts, now=now, policy=self._policy, snapshots=self._snapshots
@@ -135,4 +137,4 @@ class Planner:
         answer, neutral = decided.evaluation.answer, decided.evaluation.impersonal_points
         telling = telling_messages(row.id, answer.messages, request, decided.sources, decided.index)
         rows = rows_of(decided.plan, answer, neutral, decided.points, telling, now)
-        return rows | {"tasks": [*rows["tasks"], *decided.notices(now)]}, contacts[-1]
+        return rows | {"tasks": [*rows["tasks"], *decided.notices(now)]}, max(cursor, contacts[-1])

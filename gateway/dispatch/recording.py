@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -18,6 +19,7 @@ from gateway.store.sending import (
     record_attempts,
     record_states,
     set_states,
+    unanswered,
 )
 from gateway.store.tasks import add_tasks
 from gateway.tracking.states import News, State, Step, settle
@@ -39,6 +41,8 @@ class Recorder:
         await record_attempts(
             connection, [_attempt(row, outcome, now) for row, outcome in results if outcome.handed_over]
         )
+        silent = await unanswered(connection, [row.id for row, outcome in results if not outcome.handed_over])
+        results = [(row, _honest(outcome) if row.id in silent else outcome) for row, outcome in results]
         kept_back = [(row, outcome) for row, outcome in results if not outcome.handed_over]
         await forget_attempts(connection, [row for row, _ in kept_back])
         await add_events(connection, [_event(row, outcome, now) for row, outcome in kept_back])
@@ -120,6 +124,12 @@ MOST_COPIES = 3
 
 def _has_been_repeated_enough(row: Any, handover: Handover | None, recovery: Recovery) -> bool:
     return handover is None and recovery is Recovery.REPEAT and row.attempts >= MOST_COPIES
+
+
+def _honest(outcome: Outcome) -> Outcome:
+    """Say of something withdrawn that an earlier attempt may have arrived all the same."""
+    detail = f"{outcome.detail or ''} An earlier attempt got no answer: it may have arrived.".strip()
+    return replace(outcome, detail=detail)
 
 
 def _attempt(row: Any, outcome: Outcome, now: dt.datetime) -> dict[str, Any]:

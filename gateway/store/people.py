@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, Table, and_, or_, select, true, union
+from sqlalchemy import ColumnElement, Select, Table, and_, exists, or_, select, true, union
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -28,8 +28,10 @@ from gateway.directory.model import (
 from gateway.store.tables import (
     contact_points,
     contacts,
+    decisions,
     household_members,
     households,
+    notification_students,
     placement_plans,
     point_marks,
     relationships,
@@ -311,6 +313,31 @@ async def next_chunk(
     if extra and not related and (await connection.execute(audience.limit(1))).first() is None:
         return []  # about nobody there is nothing to decide
     return sorted({*related, *extra})[:size]
+
+
+async def latecomers(connection: AsyncConnection, school: str, notification: str, *, upto: str, size: int) -> list[str]:
+    """Name contacts whom the directory gained behind the planner's back: related to the audience, yet undecided.
+
+    Only contacts of whom nothing was decided; one who gained another child has a message on the way already.
+    """
+    link, asked, decided = relationships.c, notification_students.c, decisions.c
+    query = (
+        select(link.contact)
+        .where(
+            link.school == school,
+            link.contact <= upto,
+            exists().where(asked.notification == notification, asked.student == link.student),
+            ~exists().where(
+                decided.notification == notification, decided.student == link.student, decided.contact == link.contact
+            ),
+        )
+        .distinct()
+        .order_by(link.contact)
+        .limit(size)
+    )
+    undecided = {row.contact for row in await connection.execute(query)}
+    known = select(decided.contact).where(decided.notification == notification, decided.contact.in_(undecided))
+    return sorted(undecided - {row.contact for row in await connection.execute(known)})
 
 
 async def knows_contact(connection: AsyncConnection, school: str, contact: str) -> bool:

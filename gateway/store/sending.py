@@ -400,3 +400,11 @@ async def next_due(connection: AsyncConnection, notification: str) -> dt.datetim
     query = select(func.min(deliveries.c.due_at)).where(of_it, deliveries.c.state.in_(CLAIMABLE))
     earliest: dt.datetime | None = (await connection.execute(query)).scalar_one()
     return earliest
+
+
+async def unanswered(connection: AsyncConnection, ids: Sequence[str]) -> set[str]:
+    """Name those of the deliveries of which some attempt got no answer."""
+    if not ids:
+        return set()
+    query = select(attempts.c.delivery).where(attempts.c.delivery.in_(ids), attempts.c.outcome == "no_answer")
+    return {row.delivery for row in await connection.execute(query)}

@@ -7,6 +7,7 @@ import pytest
 
 from channels.base import Receipt, ReceiptStatus
 from gateway.dispatch.planner import Planner
+from gateway.store.tables import notifications
 from tests.flow.families import DAD, HOUSE, MUM, MUM_NUMBER, TOGETHER, parents
 from tests.flow.installation import LATER, REFUSED, SILENCE, Installation, recipient
 from tests.flow.test_no_leak import FAMILY, slow_mail
@@ -202,3 +203,23 @@ async def test_contact_points_that_change_hands_reach_their_new_owners(idle: Ins
     await idle.send_due()
     assert idle.outbox.mailed() == ["dad@example.org", "mum@example.org"]
     assert await idle.status(notification) == "finished"
+
+
+async def test_a_contact_who_joins_while_planning_runs_is_told(idle: Installation) -> None:
+    """The directory gains an aunt with the rights of a parent after the planner has come past her: she gets it, too."""
+    await idle.put(directory(contacts=[MUM, DAD], relationships=parents("mum", "dad")))
+    notification = await idle.post("newsletter")
+    async with idle.back.database.writing() as connection:
+        past_her = notifications.update().where(notifications.c.id == notification).values(cursor="b")
+        await connection.execute(past_her)
+    await idle.put(
+        directory(
+            contacts=[MUM, DAD, {"id": "aunt", "given_name": "Perpetua"}],
+            contact_points=[email("mum"), email("dad"), email("aunt")],
+            relationships=parents("mum", "dad", "aunt"),
+        )
+    )
+    await idle.back.planner.plan(notification)
+    assert set(await idle.decided(notification)) == {("kid", "aunt"), ("kid", "dad"), ("kid", "mum")}
+    await idle.send_due()
+    assert idle.outbox.mailed() == ["aunt@example.org", "dad@example.org", "mum@example.org"]
