@@ -16,7 +16,7 @@ OL OX PA PE PH PL PO PR RG RH RM S SA SE SG SK SL SM SN SO SP SR SS ST SW SY TA 
 WN WR WS WV YO ZE
 """
 _POSTCODE = re.compile(rf"(?:{'|'.join(POSTCODE_AREAS.split())})\d[\dA-Z]?\d[ABD-HJLNP-UW-Z]{{2}}|GIR0AA")
-_INVENTED_POSTCODE = re.compile(r"ZZ\d{1,2}\dZZ")
+_INVENTED_POSTCODE = re.compile(r"ZZ\d{1,2}\d[A-Z]{2}")
 _BAD_START = tuple('@()=[]"”\\/,<>~')
 _NO_ABODE = re.compile(r"no fixed (abode|address)|^nfa$", re.IGNORECASE)
 _BFPO = re.compile(r"\bbfpo\s*\d{1,4}\b|^b\s*f\s*p\s*o\b|^bf1\s*\d[a-z]{2}$", re.IGNORECASE)

@@ -9,7 +9,7 @@ from aiohttp import BodyPartReader, web
 from gateway.access import Principal
 from gateway.api.requests import PRINCIPAL, answer, decode, malformed, raw_body
 from gateway.api.wording import refusal
-from gateway.directory.documents import read_directory, without_problems
+from gateway.directory.documents import RestrictionsRefusedError, read_directory, without_problems
 from gateway.directory.importing import ImportRefusedError
 from gateway.directory.model import Directory, School
 from gateway.directory.uploads import read_uploads
@@ -45,6 +45,9 @@ async def put_directory(request: web.Request) -> web.Response:
         raise refusal(str(error), Directory) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise malformed() from None
+    except RestrictionsRefusedError as error:
+        problems = [FieldProblem(pointer=f"/restrictions/{row.id}", detail=row.reason) for row in error.rows]
+        raise Refused(422, str(error), tuple(problems)) from None
     dry_run, force = _flag(request, "dry_run"), _flag(request, "force")
     return answer(await _roster(services).replace(reading, today=today, dry_run=dry_run, force=force))
 

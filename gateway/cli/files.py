@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway.assembly import utc_now
-from gateway.directory.documents import Reading, read_directory, without_problems
+from gateway.directory.documents import Reading, RestrictionsRefusedError, read_directory, without_problems
 from gateway.directory.importing import ImportRefusedError, Note
 from gateway.directory.importing import Refused as RefusedLine
 from gateway.directory.json_rows import parse
@@ -57,6 +57,8 @@ def read_files(
     if len(files) == 1 and _is_document(paths[0], files[0][1]):
         try:
             return read_directory(files[0][1], today=today), (), ()
+        except RestrictionsRefusedError as error:
+            raise ImportRefusedError(str(error), paths[0].name) from None
         except msgspec.DecodeError as error:
             raise ImportRefusedError(sentence_for(error, "directory"), paths[0].name) from None
     imported = read_uploads(files, today=today, school=school)
@@ -78,7 +80,10 @@ def print_report(report: RosterReport, console: Console) -> None:
         table.add_row(name.replace("_", " "), str(counts.added), str(counts.changed), str(counts.ended))
     console.print(table)
     for refused in report.refused:
-        where = f"{refused.file} line {refused.line}" if isinstance(refused, RefusedLine) else refused.entity
+        if isinstance(refused, RefusedLine):
+            where = f"{refused.file} line {refused.line}"
+        else:
+            where = f"{refused.entity} {refused.id}"
         console.print(f"refused: {where}, {refused.field}: {refused.reason}", highlight=False, markup=False)
     for held in report.held:
         console.print(f"held: {held.entity} {held.id}: {held.reason}", highlight=False, markup=False)

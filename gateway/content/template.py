@@ -325,6 +325,11 @@ def inlines_of(block: Block) -> tuple[tuple[Inline, ...], ...]:
     return () if isinstance(block, Rule) else (block.content,)
 
 
+def subject_fields(template: Template) -> Iterator[Field]:
+    """List the placeholders of the subject, which ends in a mail header."""
+    return _all_fields(_all_inlines(template.subject, (), ()))
+
+
 def fields_of(template: Template) -> Iterator[Field]:
     """Walk through every field of a template, those in links too."""
     return _all_fields(_all_inlines(template.subject, template.blocks, template.short or ()))

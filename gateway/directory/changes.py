@@ -5,6 +5,7 @@ and never ends more than a fifth of the current links unless a person insists.
 """
 
 import datetime as dt
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,20 +14,26 @@ import msgspec
 
 from gateway.directory.addresses import address_key, country_of
 from gateway.directory.model import (
+    ANY,
     Contact,
     ContactPoint,
     Directory,
+    Effect,
     Entity,
     Household,
     PlacementPlan,
     Relationship,
     Restriction,
+    RestrictionStatus,
     Student,
 )
 
 MOST_ENDED = 0.20
 """The share of current relationships that one file may end without `force`."""
 
+_NEVER_CHANGED = (
+    "A file never changes a restriction on record; a deny that differs was added beside it: two people must look."
+)
 _SAYS_CONFIDENTIAL = b'"confidential":true'
 _NEVER_OPENED = "A file never makes a confidential contact point open: ask the safeguarding lead."
 
@@ -108,7 +115,10 @@ def compare(
     """Compare the rows on record with a new document; `mentioned` rows were refused and must not end for that."""
     held: list[Held] = []
     collections = {}
+    # A relationship counts as mentioned whichever dates its refused row gave.
+    mentioned = frozenset((name, key[:2]) for name, key in mentioned)
     directory = _still_confidential(recorded.get("contact_points", {}), directory, held)
+    directory = _beside_those_on_record(recorded.get("restrictions", {}), directory, held)
     for collection in COLLECTIONS:
         before = recorded.get(collection.name, {})
         after = {collection.key(row): row for row in getattr(directory, collection.name)}
@@ -142,6 +152,33 @@ def _still_confidential(before: Mapping[Key, Recorded], directory: Directory, he
     return msgspec.structs.replace(directory, contact_points=tuple(kept(point) for point in directory.contact_points))
 
 
+def _beside_those_on_record(before: Mapping[Key, Recorded], directory: Directory, held: list[Held]) -> Directory:
+    """Take a changed restriction as a further one: a file never changes one on record, but may always bar more."""
+    kept = []
+    for asked in directory.restrictions:
+        on_record = before.get((asked.id,))
+        document = msgspec.json.encode(asked)
+        if on_record is None or on_record.document == document:
+            kept.append(asked)
+            continue
+        if _says_less(asked, msgspec.json.decode(on_record.document, type=Restriction)):
+            continue
+        held.append(Held(entity="restrictions", id=asked.id, reason=_NEVER_CHANGED))
+        if asked.effect is Effect.DENY and asked.status is not RestrictionStatus.SUPERSEDED:
+            name = f"{asked.id[:180]}~{hashlib.blake2b(document, digest_size=6).hexdigest()}"
+            kept.append(msgspec.structs.replace(asked, id=name))
+    return msgspec.structs.replace(directory, restrictions=tuple(kept))
+
+
+def _says_less(asked: Restriction, known: Restriction) -> bool:
+    """Whether a file only refers to a restriction that two people have made active since."""
+    same = (asked.student, asked.contact, asked.effect, asked.until) == (
+        known.student, known.contact, known.effect, known.until,
+    )  # fmt: skip
+    covered = ANY in known.categories or set(asked.categories) <= set(known.categories)
+    return same and covered and asked.status is RestrictionStatus.DRAFT and known.status is RestrictionStatus.ACTIVE
+
+
 def _compare_rows(
     collection: Collection,
     before: Mapping[Key, Recorded],
@@ -166,17 +203,13 @@ def _compare_rows(
             changes.fields[key] = [name for name in row.__struct_fields__ if getattr(row, name) != getattr(old, name)]
     if collection.kind is not Restriction:
         for key, on_record in before.items():
-            if not on_record.ended and key not in after and (collection.name, key) not in mentioned:
+            if not on_record.ended and key not in after and (collection.name, key[:2]) not in mentioned:
                 changes.ended[key] = _ended(decoder.decode(on_record.document), today)
     return changes
 
 
 def _permitted(name: str, key: Key, old: Any, asked: Any, held: list[Held]) -> Any:
     """Keep what a file may not change, and say so."""
-    if isinstance(old, Restriction):
-        reason = "A file never changes a restriction: have two people change it in the restrictions register."
-        held.append(Held(entity=name, id=key[0], reason=reason))
-        return old
     if isinstance(old, ContactPoint) and old.confidential and not asked.confidential:
         held.append(Held(entity=name, id=key[0], reason=_NEVER_OPENED))
         same_address = old.address == asked.address and old.contact == asked.contact

@@ -1,7 +1,6 @@
 """Reading an uploaded directory document row by row: one bad row is refused with its reason, the rest is taken."""
 
 import datetime as dt
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +10,8 @@ import msgspec
 from gateway.directory.changes import COLLECTIONS, Collection, Key
 from gateway.directory.model import Directory, School
 from gateway.directory.validation import find_problems
+from gateway.directory.wording import complaint
 
-_QUOTED = re.compile(r" '[^']*'")
-_WHERE = re.compile(r" - at `(?:key in )?\$\.?([^`]*)`$")
-_NAMED = re.compile(r"field `([^`]+)`")
 _ROUNDS = 10
 """Refusing a contact makes its relationships dangle, and so on: the chain is short."""
 
@@ -26,6 +23,15 @@ class RefusedRow(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     field: str
     reason: str
+
+
+class RestrictionsRefusedError(ValueError):
+    """A document whose restrictions cannot all be read is refused whole: leaving one out could tell a barred parent."""
+
+    def __init__(self, rows: tuple[RefusedRow, ...]) -> None:
+        """Keep the rows, and say the first one's fault."""
+        super().__init__(f"restrictions {rows[0].id}: {rows[0].reason} Nothing was taken over: correct it first.")
+        self.rows = rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +65,9 @@ def read_directory(document: bytes, *, today: dt.date) -> Reading:
     for collection in COLLECTIONS:
         rows[collection.name] = _read_rows(collection, getattr(envelope, collection.name), refused, mentioned)
     directory = _without_problems(envelope.school, rows, today, refused, mentioned)
+    unread = [row for row in refused if row.entity == "restrictions"]
+    if unread:
+        raise RestrictionsRefusedError(tuple(unread))
     return Reading(directory=directory, refused=tuple(refused), mentioned=frozenset(mentioned))
 
 
@@ -88,7 +97,8 @@ def _read_rows(
             key = _rough_key(collection, text)
             if key is not None:
                 mentioned.add((collection.name, key))
-            field, reason = _sentence(str(error))
+            steps, reason = complaint(str(error), collection.kind)
+            field = ".".join(steps)
             name = "/".join(filter(None, key)) if key else f"row {position}"
             refused.append(RefusedRow(entity=collection.name, id=name, field=field, reason=reason))
             continue
@@ -136,12 +146,3 @@ def _rough_key(collection: Collection, text: msgspec.Raw) -> Key | None:
     names = {"relationships": ("student", "contact", "valid_from"), "placement_plans": ("student", "contact")}
     parts = [fields.get(name) or "" for name in names.get(collection.name, ("id",))]
     return tuple(parts) if all(isinstance(part, str) for part in parts) else None
-
-
-def _sentence(message: str) -> tuple[str, str]:
-    """Turn msgspec's message into a field and a sentence that quotes no value."""
-    where = _WHERE.search(message)
-    text = _QUOTED.sub("", _WHERE.sub("", message))
-    named = _NAMED.search(text)
-    field = where[1] if where and where[1] else named[1] if named else ""
-    return field, f"{text.replace('`', '')}."

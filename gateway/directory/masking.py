@@ -13,7 +13,7 @@ def masked(point: ContactPoint) -> str:
         outward = point.address.postcode.split(" ")[0] if " " in point.address.postcode else ""
         return f"{_HIDDEN} {outward or point.address.country}"
     if point.channel is ChannelName.EMAIL:
-        name, _, host = point.address.rpartition("@")
+        name, _, host = point.address.strip().rpartition("@")
         return f"{name[:1]}{_HIDDEN}@{host}"
     digits = point.address.replace(" ", "")
     return f"{_HIDDEN} {digits[-3:]}" if len(digits) > 6 else _HIDDEN

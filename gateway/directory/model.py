@@ -10,10 +10,16 @@ from typing import Annotated
 
 import msgspec
 
-Identifier = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+ONE_LINE = r"^(?![\s\S]*[\x00-\x1f\x7f\x85\u2028\u2029])"
+"""Matches what holds no line end and no control character: names and addresses reach mail headers."""
+
+Identifier = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=ONE_LINE)]
 """An id: unique within its list, compared byte by byte."""
 
-Name = Annotated[str, msgspec.Meta(max_length=200)]
+Name = Annotated[str, msgspec.Meta(max_length=200, pattern=ONE_LINE)]
+
+Line = Annotated[str, msgspec.Meta(max_length=500, pattern=ONE_LINE)]
+"""An address, or a line of one."""
 
 ClockTime = Annotated[str, msgspec.Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 """A time of day, `HH:MM`."""
@@ -198,9 +204,9 @@ class Contact(Entity, frozen=True):
 class PostalAddress(Entity, frozen=True):
     """A letter's address without the addressee's name."""
 
-    lines: tuple[str, ...]
-    postcode: str = ""
-    country: str = "GB"
+    lines: tuple[Line, ...]
+    postcode: Line = ""
+    country: Line = "GB"
 
 
 class ContactPoint(Entity, frozen=True):
@@ -209,7 +215,7 @@ class ContactPoint(Entity, frozen=True):
     id: Identifier
     contact: Identifier
     channel: ChannelName
-    address: str | PostalAddress
+    address: Line | PostalAddress
     state: PointState = PointState.OK
     label: PointLabel = PointLabel.PERSONAL
     confidential: bool = False

@@ -2,17 +2,20 @@
 
 import datetime as dt
 import hashlib
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.access import Principal, Scope
-from gateway.content.template import normalised
+from gateway.content.template import normalised, subject_fields
 from gateway.content.values import missing, unfit
+from gateway.directory.model import ONE_LINE
 from gateway.dispatch.library import Library, Text, free_text
 from gateway.dispatch.refusals import FieldProblem, Refused, unprocessable, unprocessable_fields
 from gateway.dispatch.requests import (
@@ -36,8 +39,12 @@ from gateway.store.notifications import (
     unknown_groups,
     unknown_students,
 )
+from gateway.store.people import load_school
+from gateway.store.planning import enrolled_students
 
 _ENDPOINT = "notifications"
+_HORIZON = 1_000
+"""Days within which every instant of a request lies; beyond is a mistake, and some databases cannot hold it."""
 _LIFETIMES = {
     Lane.EMERGENCY: dt.timedelta(hours=12),
     Lane.STANDARD: dt.timedelta(days=7),
@@ -79,7 +86,8 @@ class Intake:
                 _check_form(request, now)
                 text = await self._text(connection, principal.school, request)
                 await _check_audience(connection, principal.school, request.audience)
-                _check_values(request, text)
+                about = await students_asked(connection, principal.school, request.audience, now)
+                _check_values(request, text, about)
                 identifier = new_id(now)
                 answer = _answer(identifier)
                 await add_notification(connection, _row(identifier, principal, request, text, lane, now))
@@ -157,6 +165,10 @@ def _strangers(request: NotificationRequest) -> list[FieldProblem]:
     return [FieldProblem(pointer=f"/student_values/{student}", detail=detail) for student in strangers[:20]]
 
 
+def _is_near(moment: dt.datetime | None, now: dt.datetime) -> bool:
+    return moment is None or abs((moment - now).total_seconds()) <= _HORIZON * 86_400
+
+
 def _times(request: NotificationRequest, now: dt.datetime) -> list[FieldProblem]:
     problems = []
     for name in ("send_at", "expires_at", "respond_by"):
@@ -164,6 +176,13 @@ def _times(request: NotificationRequest, now: dt.datetime) -> list[FieldProblem]
         if moment is not None and moment.tzinfo is None:
             detail = f"{name} needs its offset, for instance 2026-06-15T10:00:00+01:00."
             problems.append(FieldProblem(pointer=f"/{name}", detail=detail))
+    if not problems:
+        detail = f"lies too far away: choose an instant within {_HORIZON} days."
+        problems = [
+            FieldProblem(pointer=f"/{name}", detail=f"{name} {detail}")
+            for name in ("send_at", "expires_at", "respond_by")
+            if not _is_near(getattr(request, name), now)
+        ]
     if not problems and request.expires_at is not None and request.expires_at <= max(now, request.send_at or now):
         detail = "expires_at lies before the notification could be sent: choose a later instant."
         problems.append(FieldProblem(pointer="/expires_at", detail=detail))
@@ -190,10 +209,21 @@ async def _check_audience(connection: AsyncConnection, school: str, audience: Au
         raise unprocessable_fields(problems)
 
 
-def _check_values(request: NotificationRequest, text: Text) -> None:
-    """Refuse a text with holes, in whatever language it has them."""
+async def students_asked(
+    connection: AsyncConnection, school: str, audience: Audience, now: dt.datetime
+) -> Sequence[str]:
+    """List the students a notification is about at this moment."""
+    if audience.students is not None:
+        return audience.students
+    known = await load_school(connection, school)
+    zone = ZoneInfo(known[0].timezone) if known else dt.UTC
+    return await enrolled_students(connection, school, groups=audience.groups, today=now.astimezone(zone).date())
+
+
+def _check_values(request: NotificationRequest, text: Text, about: Sequence[str]) -> None:
+    """Refuse a text with holes, in whatever language it has them, and values that would break a subject line."""
     problems: dict[str, FieldProblem] = {}
-    given = _names_given(request)
+    given = _names_given(request, about)
     for template in text.templates.values():
         for name in missing(template, dict.fromkeys(given)):
             detail = f"The text has the placeholder (({name})), but no value is given for it."
@@ -203,19 +233,32 @@ def _check_values(request: NotificationRequest, text: Text) -> None:
         for student, values in request.student_values.items():
             for sentence in unfit(template, values):
                 problems[sentence] = FieldProblem(pointer=f"/student_values/{student}", detail=sentence)
+    for pointer, name in _broken_subjects(request, text):
+        detail = f"The value '{name}' stands in the subject: write it in one line, without control characters."
+        problems[pointer] = FieldProblem(pointer=pointer, detail=detail)
     if problems:
         raise unprocessable_fields(list(problems.values()))
 
 
-def _names_given(request: NotificationRequest) -> set[str]:
+def _names_given(request: NotificationRequest, about: Sequence[str]) -> set[str]:
     """Name the values that every student's message will have."""
     common = {normalised(name) for name in request.values}
     own = {student: {normalised(name) for name in values} for student, values in request.student_values.items()}
-    students = request.audience.students
-    if students is not None:
-        each = [own.get(student, set()) for student in students]
-        return common | set.intersection(*each) if each else common
-    return common.union(*own.values())
+    if not own or not about:
+        return common.union(*own.values())
+    return common | set.intersection(*(own.get(student, set()) for student in about))
+
+
+def _broken_subjects(request: NotificationRequest, text: Text) -> Iterator[tuple[str, str]]:
+    """Find values that would carry a line end into a subject, and so to a mail header."""
+    used = {field.name for template in text.templates.values() for field in subject_fields(template)}
+    places = [("/values", request.values)]
+    places += [(f"/student_values/{student}", values) for student, values in request.student_values.items()]
+    for pointer, values in places:
+        for name, value in values.items():
+            parts = value if isinstance(value, tuple) else (value,)
+            if normalised(name) in used and not all(re.search(ONE_LINE, str(part)) for part in parts):
+                yield f"{pointer}/{name}", name
 
 
 def _row(

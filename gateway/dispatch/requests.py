@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 
 from gateway.content.values import Scalar
-from gateway.directory.model import Category, Identifier
+from gateway.directory.model import ONE_LINE, Category, Identifier
 
 
 class Purpose(StrEnum):
@@ -40,7 +40,7 @@ class FreeContent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """A text written for this notification, in one language; the body is Markdown with placeholders."""
 
     language: Annotated[str, msgspec.Meta(min_length=2, max_length=35)]
-    subject: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    subject: Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=ONE_LINE)]
     body: Annotated[str, msgspec.Meta(min_length=1, max_length=50_000)]
 
 

@@ -70,15 +70,20 @@ async def fix_audience(
     today: dt.date,
 ) -> None:
     """Write down once which students a notification is about: the listed, or who is enrolled of groups or everyone."""
-    chosen = list(dict.fromkeys(listed)) if listed is not None else await _enrolled(connection, school, groups, today)
+    chosen = (
+        list(dict.fromkeys(listed))
+        if listed is not None
+        else await enrolled_students(connection, school, groups=groups, today=today)
+    )
     if chosen:
         rows = [{"notification": notification, "student": student} for student in chosen]
         await connection.execute(insert(notification_students), rows)
 
 
-async def _enrolled(
-    connection: AsyncConnection, school: str, groups: tuple[str, ...] | None, today: dt.date
+async def enrolled_students(
+    connection: AsyncConnection, school: str, *, groups: tuple[str, ...] | None, today: dt.date
 ) -> list[str]:
+    """List who is enrolled, of the groups or, without any, of the whole school."""
     query = select(students.c.document).where(students.c.school == school, students.c.ended_at.is_(None))
     if groups is not None:
         query = query.where(
