@@ -183,14 +183,28 @@ def _whole_number(least: int, most: int) -> Callable[[str], int]:
 
 def _url(*schemes: str) -> Callable[[str], str]:
     def read(text: str) -> str:
-        if urlsplit(text).scheme not in schemes:
-            raise ValueError(f"must be a URL that starts with {' or '.join(f'{scheme}://' for scheme in schemes)}.")
+        scheme, place = _parts(text)
+        if scheme not in schemes or not place:
+            beginnings = " or ".join(f"{scheme}://" for scheme in schemes)
+            raise ValueError(f"must be a URL that starts with {beginnings} and names a host and a valid port.")
         return text.rstrip("/")
 
     return read
 
 
+def _parts(text: str) -> tuple[str, str]:
+    """Give a URL's scheme and its host or path; both empty when host or port are malformed."""
+    try:
+        parts = urlsplit(text)
+        _ = parts.port  # raises when it is no port
+    except ValueError:
+        return "", ""
+    return parts.scheme, parts.hostname or (parts.path if parts.scheme in {"unix", "sqlite+aiosqlite"} else "")
+
+
 def _public_url(text: str) -> str:
+    if not all(_parts(text)):
+        raise ValueError("must be the address parents and providers reach, such as https://messages.example.org.")
     parts = urlsplit(text)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
         raise ValueError("must be the address parents and providers reach, such as https://messages.example.org.")
@@ -200,9 +214,15 @@ def _public_url(text: str) -> str:
 def _database_url(text: str) -> str:
     for short, full in (("postgresql://", "postgresql+asyncpg://"), ("sqlite:///", "sqlite+aiosqlite:///")):
         if text.startswith(short):
-            return full + text.removeprefix(short)
+            text = full + text.removeprefix(short)
     if not text.startswith(("postgresql+asyncpg://", "sqlite+aiosqlite:///")):
         raise ValueError("must start with postgresql+asyncpg:// or sqlite+aiosqlite:///.")
+    if text.startswith("sqlite") and text.partition(":///")[2] in {"", ":memory:"}:
+        raise ValueError("must name a file after sqlite+aiosqlite:///: all processes of the gateway share it.")
+    if text.startswith("postgresql") and not all(_parts(text)):
+        raise ValueError(
+            "must have a host, a valid port and a database, such as postgresql+asyncpg://user@host:5432/name."
+        )
     return text
 
 

@@ -11,6 +11,7 @@ from gateway.api.problems import problems
 from gateway.api.routes import ROUTES
 from gateway.console.routes import ROUTES as PAGES
 from gateway.services import SERVICES, Services
+from gateway.settings import SettingsError
 
 
 def make_application(services: Services) -> web.Application:
@@ -31,7 +32,10 @@ async def serving(application: web.Application, *, host: str, port: int) -> Asyn
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port)
-        await site.start()
+        try:
+            await site.start()
+        except OSError as error:
+            raise SettingsError(f"{host}:{port} cannot be listened on: {error.strerror or 'choose another'}.") from None
         addresses = runner.addresses
         yield int(addresses[0][1])
     finally:

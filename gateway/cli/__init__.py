@@ -29,6 +29,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         status = _complain(str(error))
     except FileNotFoundError as error:
         status = _complain(f"There is no file {error.filename}.")
+    except IsADirectoryError as error:
+        status = _complain(f"{error.filename} is a folder: name a file.")
+    except OSError as error:
+        status = _complain(f"{error.strerror or type(error).__name__}: {error.filename or 'see gateway doctor'}.")
     except KeyboardInterrupt:
         status = 130
     sys.exit(status)
@@ -45,6 +49,8 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
         from gateway.cli.audience import answer_audience
 
         return answer_audience(options.directory, options.request)
+    import socket
+
     import sqlalchemy.exc
     import uvloop
 
@@ -58,7 +64,7 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
         return _complain(str(error))
     except Refused as refused:
         return _complain(refused.detail)
-    except (ConnectionError, sqlalchemy.exc.SQLAlchemyError) as error:
+    except (ConnectionError, socket.gaierror, TimeoutError, sqlalchemy.exc.SQLAlchemyError) as error:
         fault = type(error).__name__
         return _complain(f"The database cannot be used ({fault}): check GATEWAY_DATABASE_URL and run gateway migrate.")
 

@@ -16,6 +16,7 @@ from gateway.directory.importing import Refused as RefusedLine
 from gateway.directory.json_rows import parse
 from gateway.directory.model import School
 from gateway.directory.uploads import read_uploads
+from gateway.directory.validation import is_zone
 from gateway.dispatch.roster import Roster, RosterReport
 from gateway.rules.documents import sentence_for
 from gateway.settings import Settings
@@ -31,6 +32,8 @@ async def import_files(settings: Settings, paths: Sequence[Path], *, dry_run: bo
         if settings.sqlite:
             await migrate(database)
         reading, lines, notes = await asyncio.to_thread(read_files, paths, await _school_on_record(database))
+        if not is_zone(reading.directory.school.timezone):
+            raise ImportRefusedError("school.timezone is not known: use one such as Europe/London.")
         today = utc_now().astimezone(ZoneInfo(reading.directory.school.timezone)).date()
         roster = Roster(database, now=utc_now)
         report = await roster.replace(reading, today=today, dry_run=dry_run, force=force, lines=lines, notes=notes)

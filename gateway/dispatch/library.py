@@ -1,5 +1,6 @@
 """Which text a notification uses: built-in templates, the school's own, or free content."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -8,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.content.languages import canonical
 from gateway.content.template import Source, Template, TemplateError, parse
-from gateway.directory.model import Category
+from gateway.directory.model import ONE_LINE, Category
 from gateway.dispatch.refusals import FieldProblem, unprocessable, unprocessable_fields
 from gateway.dispatch.requests import FreeContent
 from gateway.store.templates import find_versions
@@ -93,6 +94,9 @@ def check_document(document: TemplateDocument) -> None:
         except ValueError as error:
             problems.append(FieldProblem(pointer=pointer, detail=str(error)))
             continue
+        if not re.search(ONE_LINE, source.subject):
+            detail = "The subject must be one line without control characters."
+            problems.append(FieldProblem(pointer=f"{pointer}/subject", detail=detail))
         if not spelling == language == source.language:
             detail = f"Write the language as {spelling}, as the key and in `language`."
             problems.append(FieldProblem(pointer=pointer, detail=detail))

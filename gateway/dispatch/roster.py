@@ -7,6 +7,7 @@ import msgspec
 
 from gateway.directory.changes import MOST_ENDED, Changes, Held
 from gateway.directory.documents import Reading, RefusedRow
+from gateway.directory.doubts import find_doubts
 from gateway.directory.importing import Note
 from gateway.directory.importing import Refused as RefusedLine
 from gateway.dispatch.refusals import Refused
@@ -71,7 +72,7 @@ class Roster:
             ended=sum(own.ended for own in counts.values()),
             entities=counts,
             refused=(*lines, *reading.refused),
-            held=tuple(changes.held),
+            held=(*changes.held, *find_doubts(directory)),
             notes=tuple(notes),
         )
 
