@@ -81,7 +81,7 @@ def _demand(words: str, kind: Any, steps: list[str]) -> str:
     if types := _TYPES.match(words):
         wanted = dict.fromkeys(_KINDS.get(word, word) for word in types["wanted"].split(" | "))
         return f"{_either(list(wanted))}, not {_KINDS.get(types['given'], 'what it is')}"
-    if ONE_LINE in words:
+    if repr(ONE_LINE) in words:
         return "one line without control characters"
     named = next((kind for kind in ("datetime", "date") if kind in words), None)
     return _KINDS[named] if named else "of the form that /docs describes"

@@ -154,12 +154,23 @@ DENY: dict[str, Any] = {
     ids=["missing", "superseded", "ended", "no category", "one channel", "must send", "another contact"],
 )
 async def test_no_file_weakens_a_restriction(database: Database, weaker: list[dict[str, Any]]) -> None:
-    """Left out or changed, with force or without: the restriction stays as it was."""
+    """Left out or changed, with force or without: the restriction stays as it was, and a deny that differs joins it."""
     await put(database, document(restrictions=[DENY]))
     report = await put(database, document(restrictions=weaker), force=True)
     directory, _ = await on_record(database)
-    assert [msgspec.to_builtins(row) for row in directory.restrictions] == [DENY]
-    assert [held.id for held in report.held] == (["x1"] if weaker else [])
+    known, *further = [msgspec.to_builtins(row) for row in sorted(directory.restrictions, key=lambda row: row.id)]
+    assert known == DENY
+    assert all(row["effect"] == "deny" for row in further)
+    assert [held.id for held in report.held if held.entity == "restrictions"][:1] == (["x1"] if weaker else [])
+
+
+async def test_a_file_may_always_bar_more(database: Database) -> None:
+    """Another pair under an id that is taken is barred all the same, once, however often the file comes."""
+    await put(database, document(restrictions=[DENY]))
+    for _ in range(2):
+        await put(database, document(restrictions=[{**DENY, "contact": "c0"}]))
+        directory, _ = await on_record(database)
+        assert sorted(row.contact for row in directory.restrictions) == ["c0", "dad"]
 
 
 async def test_no_file_opens_a_confidential_point(database: Database) -> None:
