@@ -25,7 +25,8 @@ class SmtpChannel:
     recovery = Recovery.REPEAT
 
     def __init__(self, settings: SmtpSettings) -> None:
-        self.limits = Limits(concurrency=settings.connections, timeout=settings.timeout)
+        # Small batches: between two of them a new restriction is seen, however slow the server is (R44).
+        self.limits = Limits(concurrency=settings.connections, batch=4 * settings.connections, timeout=settings.timeout)
         self._settings = settings
         self._pool: SmtpPool | None = None
 

@@ -1,6 +1,7 @@
 """Twilio's error codes as a policy: what each means for the number, for a retry, and for staff.
 
-Twilio splits codes over time, so an unknown code falls back on the class of the HTTP status.
+Twilio splits codes over time, so an unknown code falls back on the class of the HTTP status. 20404, 21212, 21408, 21606
+and 21617 are from general knowledge and want checking against Twilio's list.
 """
 
 from dataclasses import dataclass

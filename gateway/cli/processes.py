@@ -33,6 +33,7 @@ async def run_server(settings: Settings, *, host: str, port: int) -> int:
     """Serve until told to stop; embedded, plan and send in the same process."""
     collect_less_often()
     async with assembled(settings) as gateway, contextlib.AsyncExitStack() as stack:
+        await _warn_of_queue(gateway)
         if settings.embedded:
             await gateway.reclaim_from_the_dead()
             await gateway.work(list(Lane))
@@ -50,6 +51,7 @@ async def run_worker(settings: Settings, lanes: Sequence[Lane], *, health_port: 
         raise SettingsError("GATEWAY_REDIS_URL is missing: without it gateway serve does the work itself.")
     collect_less_often()
     async with assembled(settings) as gateway, _health(gateway, health_port):
+        await _warn_of_queue(gateway)
         await gateway.work(lanes)
         _log.info("working", extra={"lanes": [lane.value for lane in lanes]})
         await until_told_to_stop()
@@ -64,6 +66,13 @@ async def run_clock(settings: Settings, *, health_port: int | None) -> int:
         await until_told_to_stop()
         _log.info("stopping")
     return 0
+
+
+async def _warn_of_queue(gateway: Gateway) -> None:
+    """Say at once that the queue is away, by the setting's name; the process goes on and finds it when it comes."""
+    fault = await gateway.wakeups.check()
+    if fault is not None:
+        _log.error("queue_unavailable", extra={"fault": fault})
 
 
 @contextlib.asynccontextmanager

@@ -1,1 +1,43 @@
-"""Who must be told, who must not be, and by which route: pure functions over a directory."""
+"""Who must be told, who must not be, and by which route: pure functions over a directory.
+
+Where each rule of the recipient rules lives, here or in the part of the gateway that carries it out:
+
+====== =========================================================================================================
+P0     `asking`, `documents` (is the question, is the directory admissible)
+P1     `stages` (R43: ended, deceased, unenrolled)
+R01-02 `restrictions`; by channel `routes`
+R03    `gateway.dispatch.register` (an objection is a task)
+R04    `restrictions` (scope is literal)
+R05    `restrictions`; reminders in `gateway.dispatch.restriction_tasks`
+R06    `restrictions`, `stages` (orders to send); R06a drafts: `restrictions`
+R07    `entitlement` (who is a parent, by jurisdiction); R08 and R09 by what it does not look at
+R10    `flags`, `entitlement`
+R11    `entitlement` (emergency contacts)
+R12    `audience` (all at once); the parity report: `parity`, `treatment`
+R13    `entitlement`
+R14    not here yet: consent answers come with the consent procedure
+R15-16 `adult`; objections in `flags`
+R17-20 `care`
+R21    `wishes`; contacts' own wishes on record: `gateway.store.wishes`
+R22    `routes`
+R23    `categories` (the table), `gateway.dispatch.chunks`, `gateway.dispatch.settling`
+R24    `audience`; tasks in `gateway.dispatch.chunks` and `settling`; the report: `unreachable`
+R25-26 `households`, `merging`; greetings in `gateway.dispatch.rendering`
+R27    `routes`
+R28    `grouping`
+R29-30 `routes`; neutral texts in `gateway.content.prepared`
+R31    `ladder`; times in `gateway.dispatch.chunks`
+R32    `quiet_hours`
+R33-34 `gateway.dispatch.settling` and `receipts` (what providers teach of addresses)
+R35    not here yet: a template has only placeholders that its sender fills or that are the reader's own
+R36    `routes`; masking in `gateway.directory.masking`; imports in `gateway.directory.changes`
+R37    not here yet: notices of a changed address
+R38    `disclosure`; held and released by `gateway.dispatch.disclosing` and `releasing`
+R39-40 not here yet: bookings and replies come with their procedures
+R41    `gateway.content.policy`, `gateway.dispatch.identity_check`
+R42    `entitlement`, `routes`
+R44    `gateway.dispatch.rechecking` and `withdrawing`; links in `gateway.dispatch.documents`
+R45    tasks in `gateway.dispatch.chunks` and `help_wanted`
+R46    `gateway.dispatch.deny_snapshots`
+====== =========================================================================================================
+"""
