@@ -80,34 +80,44 @@ class Sender:
         self._snapshots = snapshots
 
     async def send(self, batch: str) -> None:
-        """Hand over everything of the batch that is due."""
+        """Hand over everything of the batch that is due; told to stop, finish the slice in hand and give back the rest.
+
+        The work itself is never cancelled: a provider that is being talked to is heard out, and SQLite keeps the lock
+        of a transaction that is cancelled between two statements until the connection is collected.
+        """
+        stopping = asyncio.Event()
+        working = asyncio.ensure_future(self._send(batch, stopping))
+        try:
+            await asyncio.shield(working)
+        except asyncio.CancelledError:
+            stopping.set()
+            await working
+            raise
+
+    async def _send(self, batch: str, stopping: asyncio.Event) -> None:
         await self._find_out(batch)
-        while rows := await self._claimed(batch):
-            await self._work_on(rows)
+        while not stopping.is_set() and (rows := await self._claimed(batch)):
+            await self._work_on(rows, stopping)
 
     async def _claimed(self, batch: str) -> Sequence[Any]:
-        """Take what is due; a worker that is stopped in this very moment does not keep it."""
+        """Take what is due."""
         now = self._now()
-        rows: Sequence[Any] = ()
-        try:
-            async with self._database.writing() as connection:
-                rows = await claim_batch(connection, batch, owner=self._owner, now=now, until=now + LEASE, limit=BATCH)
-        except BaseException:
-            await self._give_back(rows)
-            raise
-        return rows
+        async with self._database.writing() as connection:
+            return await claim_batch(connection, batch, owner=self._owner, now=now, until=now + LEASE, limit=BATCH)
 
     async def _give_back(self, rows: Sequence[Any]) -> None:
         if rows:
             async with self._database.writing() as connection:
                 await hand_back(connection, rows, owner=self._owner, now=self._now())
 
-    async def _work_on(self, rows: Sequence[Any]) -> None:
+    async def _work_on(self, rows: Sequence[Any], stopping: asyncio.Event) -> None:
         """Send claimed rows; whatever was not handed over when the worker has to stop or fails is given back."""
         waiting = {row.id: row for row in rows}
         try:
             async with self._renewed(list(waiting)):
                 for slice_ in _slices(rows, self._channels):
+                    if stopping.is_set():
+                        break
                     # Each slice is checked by itself: the ones before may have taken their time.
                     try:
                         fit, rendered = await self._written(slice_)
@@ -117,18 +127,11 @@ class Sender:
                         for row in slice_:
                             waiting.pop(row.id)
                         continue
-                    # Shielded: a provider that is being talked to is heard out, and its answer recorded.
-                    working = asyncio.ensure_future(self._hand_over(fit, rendered))
                     for row in slice_:
                         waiting.pop(row.id)
-                    try:
-                        await asyncio.shield(working)
-                    except asyncio.CancelledError:
-                        await working
-                        raise
-        except BaseException:
+                    await self._hand_over(fit, rendered)
+        finally:
             await self._give_back(list(waiting.values()))
-            raise
 
     async def _put_off(self, rows: Sequence[Any], error: Exception) -> None:
         """Give back what could not be checked or rendered, for a later attempt, and let somebody know (R45, R46)."""
