@@ -1,6 +1,7 @@
 """The directory: replaced by a document, or imported from an upload of any format that `read_upload` takes."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -134,9 +135,9 @@ async def raw_archive(request: web.Request, limit: int) -> bytes:
     return await _bounded(lambda: request.content.read(65_536), limit)
 
 
-async def _bounded(read: object, limit: int) -> bytes:
+async def _bounded(read: Callable[[], Awaitable[bytes]], limit: int) -> bytes:
     content = bytearray()
-    while chunk := await read():  # type: ignore[operator]  # a bound coroutine function
+    while chunk := await read():
         content += chunk
         if len(content) > limit:
             raise Refused(413, f"The file is larger than {limit} bytes.")

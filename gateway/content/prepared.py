@@ -66,10 +66,6 @@ class Prepared:
             html=_filled(self.html or (), say, html.fill),
         )
 
-    def fill_subject(self, personal: Personal) -> str:
-        """Write the mail's subject out."""
-        return self._written(self.subject, personal, plain.fill)
-
     def fill_text(self, personal: Personal) -> str:
         """Write the text message: at most 918 characters, typography made cheap."""
         text = text_message.finished(self._written(self.text_message, personal, text_message.fill))

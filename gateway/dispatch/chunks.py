@@ -190,6 +190,20 @@ def message_row(plan: Plan, message: PlannedMessage, neutral: Collection[str]) -
     }
 
 
+def queued(due_at: dt.datetime, now: dt.datetime) -> dict[str, Any]:
+    """Write what every fresh delivery has in common, whoever starts it."""
+    return {
+        "batch": "",
+        "state": "queued",
+        "code": None,
+        "detail": None,
+        "due_at": due_at,
+        "attempts": 0,
+        "created_at": now,
+        "changed_at": now,
+    }
+
+
 def delivery_row(
     plan: Plan,
     message: PlannedMessage,
@@ -203,7 +217,7 @@ def delivery_row(
     language, fell_back = choose(message.language, plan.languages, plan.school.language)
     carrier = delivery.merged_into
     due = max(now, message.not_before or now) + _rung(plan, message.step)
-    return {
+    return queued(due, now) | {
         "id": delivery_id(plan.notification, message.contact, delivery.point, message.students),
         "school": plan.school.id,
         "notification": plan.notification,
@@ -213,7 +227,6 @@ def delivery_row(
         "channel": delivery.channel.value,
         "lane": plan.lane.value,
         "position": position,
-        "batch": "",
         "address": masked(points[delivery.point]),
         "place": place_of(plan.school, points[delivery.point]),
         "language": language,
@@ -221,17 +234,10 @@ def delivery_row(
         "neutral": delivery.point in neutral,
         "bare": False,
         "directory_version": plan.directory_version,
-        "state": "queued",
-        "code": None,
-        "detail": None,
-        "due_at": due,
-        "attempts": 0,
         "merged_into": delivery_id(plan.notification, points[carrier].contact, carrier, message.students)
         if carrier
         else None,
         "expires_at": plan.expires_at,
-        "created_at": now,
-        "changed_at": now,
     }
 
 

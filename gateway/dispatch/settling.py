@@ -1,14 +1,14 @@
 """After an outcome or a receipt: the next contact point, what was learnt of an address, a task for staff."""
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.directory.masking import masked
-from gateway.directory.model import ContactPoint, PointState
-from gateway.dispatch.chunks import UNDECIDED, Route, decode_routes, delivery_id, put_in_batches
+from gateway.directory.model import ContactPoint, PointState, School
+from gateway.dispatch.chunks import UNDECIDED, Route, decode_routes, delivery_id, put_in_batches, queued
 from gateway.dispatch.messages import students_of
 from gateway.rules.answer import Mode
 from gateway.store.identity import derived_id
@@ -30,15 +30,11 @@ async def start_next_routes(
     rows = [*failed, *await merged_with(connection, [row.id for row in failed])]
     messages = await lock_messages(connection, list({row.message for row in rows}))
     still_alive = await open_or_done(connection, list(messages))
-    started: list[dict[str, Any]] = []
-    hopeless: list[Any] = []
-    for row in rows:
-        message = messages[row.message]
-        following = _following(message, row, now)
-        if following is not None:
-            started.append(await _next_delivery(connection, message, row, *following, now=now))
-        elif row.message not in still_alive:
-            hopeless.append(row)
+    following = [(row, route) for row in rows if (route := _following(messages[row.message], row, now)) is not None]
+    points = await _find_points(connection, {(row.school, route.point) for row, (_, route) in following})
+    started = [_next_delivery(messages[row.message], row, *route, points, now) for row, route in following]
+    going_on = {row.id for row, _ in following}
+    hopeless = [row for row in rows if row.id not in going_on and row.message not in still_alive]
     if started:
         for notification in {row["notification"] for row in started}:
             put_in_batches(notification, [row for row in started if row["notification"] == notification])
@@ -58,11 +54,11 @@ def _following(message: Any, row: Any, now: dt.datetime) -> tuple[int, Route] | 
     return (position, routes[position]) if position < len(routes) else None
 
 
-async def _next_delivery(
-    connection: AsyncConnection, message: Any, row: Any, position: int, route: Route, *, now: dt.datetime
+def _next_delivery(
+    message: Any, row: Any, position: int, route: Route, points: "_Points", now: dt.datetime
 ) -> dict[str, Any]:
-    point = await find_point(connection, row.school, route.point)
-    return {
+    found = points.get((row.school, route.point))
+    return queued(now, now) | {
         "id": delivery_id(row.notification, row.contact, route.point, students_of(message)),
         "school": row.school,
         "notification": row.notification,
@@ -72,22 +68,14 @@ async def _next_delivery(
         "channel": route.channel.value,
         "lane": row.lane,
         "position": position,
-        "batch": "",
-        "address": masked(point) if point else "gone",
+        "address": masked(found[1]) if found else "gone",
         "place": None,
         "language": row.language,
         "fell_back": row.fell_back,
         "neutral": route.neutral,
         "bare": row.bare,
         "directory_version": UNDECIDED,
-        "state": "queued",
-        "code": None,
-        "detail": None,
-        "due_at": now,
-        "attempts": 0,
         "expires_at": row.expires_at,
-        "created_at": now,
-        "changed_at": now,
     }
 
 
@@ -110,26 +98,33 @@ def unreached(row: Any, students: Iterable[str], now: dt.datetime) -> Iterator[d
         }
 
 
-async def find_point(connection: AsyncConnection, school: str, point: str) -> ContactPoint | None:
-    """Load one contact point, or None when it has left the directory."""
-    known = await load_school(connection, school)
-    if known is None:
-        return None
-    found = await load_points(connection, known[0], contact_points.c.id == point)
-    return found[0] if found else None
+_Points = Mapping[tuple[str, str], tuple[School, ContactPoint]]
+"""Contact points with their school, by the ids of both."""
+
+
+async def _find_points(connection: AsyncConnection, wanted: Collection[tuple[str, str]]) -> _Points:
+    """Load contact points in one query a school; those that have left the directory are missing."""
+    found: dict[tuple[str, str], tuple[School, ContactPoint]] = {}
+    for name in sorted({school for school, _ in wanted}):
+        known = await load_school(connection, name)
+        if known is not None:
+            ids = [point for school, point in wanted if school == name]
+            points = await load_points(connection, known[0], contact_points.c.id.in_(ids))
+            found |= {(name, point.id): (known[0], point) for point in points}
+    return found
 
 
 async def learn_of_addresses(
     connection: AsyncConnection, learnt: Sequence[tuple[Any, PointState, str]], *, now: dt.datetime
 ) -> None:
     """Mark addresses that providers call dead or blocked, for everyone who has them (R33, R34)."""
+    points = await _find_points(connection, {(row.school, row.point) for row, _state, _reason in learnt})
     marks: dict[tuple[str, str, str], dict[str, Any]] = {}
     for row, state, reason in learnt:
-        known = await load_school(connection, row.school)
-        point = await find_point(connection, row.school, row.point)
-        if known is None or point is None:
+        found = points.get((row.school, row.point))
+        if found is None:
             continue
-        key = key_of(known[0], point)
+        key = key_of(*found)
         marks[row.school, row.channel, key] = {
             "school": row.school,
             "channel": row.channel,
@@ -141,7 +136,3 @@ async def learn_of_addresses(
     await mark_points(connection, list(marks.values()))
     for school in {row.school for row, _state, _reason in learnt}:
         await raise_version(connection, school, at=now)
-
-
-Chance = Callable[[], float]
-"""A source of random numbers from 0 to 1."""

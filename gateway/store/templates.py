@@ -5,16 +5,10 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store.tables import templates
-
-
-async def latest_version(connection: AsyncConnection, school: str, name: str) -> int:
-    """Give the number of the newest version, 0 when there is none."""
-    query = select(func.max(templates.c.version)).where(templates.c.school == school, templates.c.name == name)
-    return (await connection.execute(query)).scalar_one() or 0
 
 
 async def add_version(
