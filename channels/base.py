@@ -4,7 +4,7 @@ Everything here is a frozen value or a protocol; nothing knows of schools, HTTP 
 """
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
@@ -226,8 +226,12 @@ class Channel(Protocol):
     async def close(self) -> None:
         """Give up connections; idempotent."""
 
-    async def send(self, envelopes: Sequence[Envelope]) -> list[Handover]:
-        """Hand over every envelope and answer each exactly once, in order; never raises for a provider's fault."""
+    def send(self, envelopes: Sequence[Envelope]) -> AsyncGenerator[Handover, None]:
+        """Hand over every envelope; answer each exactly once, as soon as its outcome is known, in any order.
+
+        An async generator: iterate it inside `contextlib.aclosing`. It never raises for a provider's fault. Who stops
+        iterating or is cancelled takes back what was not handed over yet; what got no answer until then is unknown.
+        """
 
     async def look_up(self, envelopes: Sequence[Envelope]) -> list[Handover | None]:
         """Find out what became of unanswered attempts; None where the provider has not got the envelope."""

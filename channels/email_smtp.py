@@ -1,21 +1,19 @@
 """Mail through the school's own mail server, over a pool of long-lived connections."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from functools import partial
 
 from channels.base import CallbackRequest, Envelope, Handover, Limits, Mail, Receipt, Recovery
-from channels.errors import ChannelSettingsError, ReceiptRefusedError, SendError
-from channels.handing_over import WRONG_PAYLOAD, answer_each
-from channels.smtp_conversation import converse, mail_fault
-from channels.smtp_dial import DialError, dial, trust
-from channels.smtp_pool import SmtpPool, say_goodbye
+from channels.errors import ChannelSettingsError, ReceiptRefusedError
+from channels.handing_over import WRONG_PAYLOAD
+from channels.smtp_dial import DialError, dial, say_goodbye, trust
+from channels.smtp_pool import SmtpPool
+from channels.smtp_queue import Batch
 from channels.smtp_settings import SmtpSettings, SmtpTls
+from channels.smtp_wire import mail_fault
 
 __all__ = ["SmtpChannel", "SmtpSettings", "SmtpTls"]
-
-_FRESH_TRIES = 2
-"""A reused connection that turns out dead before the final dot costs a second try, not a retry in minutes."""
 
 
 class SmtpChannel:
@@ -42,11 +40,12 @@ class SmtpChannel:
             context = await asyncio.to_thread(trust, settings)
         except OSError:
             raise ChannelSettingsError(f"The file {settings.ca_file} holds no readable certificates.") from None
-        self._dial = partial(dial, settings, context)
+        await self.close()
         self._pool = SmtpPool(
-            self._dial,
+            partial(dial, settings, context),
             size=settings.connections,
             mails_per_connection=settings.mails_per_connection,
+            timeout=settings.timeout,
             idle=settings.idle,
             pause_after_failure=settings.pause_after_failure,
         )
@@ -57,9 +56,27 @@ class SmtpChannel:
         if pool is not None:
             await pool.close()
 
-    async def send(self, envelopes: Sequence[Envelope]) -> list[Handover]:
-        """Hand over every mail and answer each in order."""
-        return await answer_each(envelopes, self._hand_over, concurrency=self._settings.connections)
+    async def send(self, envelopes: Sequence[Envelope]) -> AsyncGenerator[Handover, None]:
+        """Hand over every mail; all calls at the same time share the connections."""
+        pool = self._pool
+        if pool is None:
+            raise RuntimeError("Open the SMTP channel before sending.")
+        batch = Batch(self.name)
+        parcels = []
+        for envelope in envelopes:
+            mail = envelope.payload
+            fault = mail_fault(mail) if isinstance(mail, Mail) else WRONG_PAYLOAD
+            if fault is not None:
+                yield Handover(delivery=envelope.delivery, provider=self.name, error=fault)
+            elif isinstance(mail, Mail):
+                parcels.append(batch.expect(envelope, mail))
+        pool.add(parcels)
+        try:
+            while answers := await batch.arrived():
+                for answer in answers:
+                    yield answer
+        finally:
+            pool.take_back(batch)
 
     async def look_up(self, envelopes: Sequence[Envelope]) -> list[Handover | None]:
         """Know nothing: a mail server cannot be asked, the mail is repeated instead."""
@@ -83,30 +100,3 @@ class SmtpChannel:
         except OSError:
             return f"The file {self._settings.ca_file} holds no readable certificates."
         return None
-
-    async def _hand_over(self, envelope: Envelope) -> Handover:
-        mail = envelope.payload
-        if not isinstance(mail, Mail):
-            return Handover(delivery=envelope.delivery, provider=self.name, error=WRONG_PAYLOAD)
-        error = mail_fault(mail) or await self._deliver(mail)
-        return Handover(
-            delivery=envelope.delivery,
-            provider=self.name,
-            provider_id=None if error else mail.message_id,
-            error=error,
-        )
-
-    async def _deliver(self, mail: Mail) -> SendError | None:
-        if self._pool is None:
-            raise RuntimeError("Open the SMTP channel before sending.")
-        error: SendError | None = None
-        for _ in range(_FRESH_TRIES):
-            try:
-                async with self._pool.connection() as connection:
-                    reused = connection.mails > 0
-                    error = await converse(connection.client, mail, self._settings.timeout)
-            except DialError as refusal:
-                return refusal.error
-            if error is None or error.code != "connection_lost" or not reused:
-                return error
-        return error

@@ -29,6 +29,8 @@ class SendError:
     """One sentence for school staff; names no person, address or message text."""
     retry_after: float | None = None
     """Seconds the provider asked us to wait, when it said so."""
+    throttled: bool = False
+    """True when the provider wants us to slow down, with all we have for it and not only this envelope."""
     provider_code: str | None = None
     """The provider's own code, for instance `550 5.1.1` or `21610`."""
     ours: bool = False

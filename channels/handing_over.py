@@ -1,7 +1,7 @@
-"""What every adapter needs to answer a batch: bounded concurrency, kept order, one wording for a wrong payload."""
+"""What every adapter needs to answer a batch: bounded concurrency, answers as they come, one wording for a misfit."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from channels.errors import Retry, SendError
@@ -21,16 +21,33 @@ Answer = TypeVar("Answer")
 
 async def answer_each(
     items: Sequence[Item], answer: Callable[[Item], Awaitable[Answer]], *, concurrency: int
-) -> list[Answer]:
-    """Answer every item, at most `concurrency` at once, in the order given."""
-    answers: dict[int, Answer] = {}
-    waiting = iter(enumerate(items))
+) -> AsyncGenerator[Answer, None]:
+    """Yield the answer for every item as soon as it is known, at most `concurrency` being asked for at once.
+
+    When one cannot be had, the error is raised after the others were yielded. Who stops iterating cancels the rest.
+    """
+    answers: asyncio.Queue[Answer | None] = asyncio.Queue()
+    waiting = iter(items)
 
     async def work() -> None:
-        for place, item in waiting:
-            answers[place] = await answer(item)
+        try:
+            for item in waiting:
+                answers.put_nowait(await answer(item))
+        finally:
+            answers.put_nowait(None)
 
-    async with asyncio.TaskGroup() as group:
-        for _ in range(min(concurrency, len(items))):
-            group.create_task(work())
-    return [answers[place] for place in range(len(items))]
+    workers = [asyncio.create_task(work()) for _ in range(min(concurrency, len(items)))]
+    working = len(workers)
+    try:
+        while working:
+            found = await answers.get()
+            if found is None:
+                working -= 1
+            else:
+                yield found
+        for worker in workers:
+            worker.result()
+    finally:
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)

@@ -3,7 +3,8 @@
 import asyncio
 import datetime as dt
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -62,15 +63,19 @@ class _Outbox:
     async def close(self) -> None:
         """Do nothing: no file stays open between batches."""
 
-    async def send(self, envelopes: Sequence[Envelope]) -> list[Handover]:
-        """Write every envelope that is not told to fail, and answer all in order."""
-        refusals = [self._failures(envelope) or self._refusal(envelope) for envelope in envelopes]
-        fit = [envelope for envelope, refusal in zip(envelopes, refusals, strict=True) if refusal is None]
-        written = iter(await self._write(fit) if fit else ())
-        return [
-            next(written) if refusal is None else self._answer(envelope, error=refusal)
-            for envelope, refusal in zip(envelopes, refusals, strict=True)
-        ]
+    async def send(self, envelopes: Sequence[Envelope]) -> AsyncGenerator[Handover, None]:
+        """Write every envelope that is not told to fail; refusals are answered first."""
+        fit: list[Envelope] = []
+        for envelope in envelopes:
+            refusal = self._failures(envelope) or self._refusal(envelope)
+            if refusal is None:
+                fit.append(envelope)
+            else:
+                yield self._answer(envelope, error=refusal)
+        if fit:
+            async with aclosing(self._write(fit)) as written:
+                async for handover in written:
+                    yield handover
 
     async def look_up(self, envelopes: Sequence[Envelope]) -> list[Handover | None]:
         """Know nothing: repeating a delivery overwrites its file with the same content."""
@@ -89,8 +94,8 @@ class _Outbox:
         """Tell why this envelope cannot be written at all."""
         raise NotImplementedError
 
-    async def _write(self, envelopes: Sequence[Envelope]) -> list[Handover]:
-        """Write envelopes that have no refusal, and answer all in order."""
+    def _write(self, envelopes: Sequence[Envelope]) -> AsyncGenerator[Handover, None]:
+        """Write envelopes that have no refusal, and answer all."""
         raise NotImplementedError
 
     def _answer(self, envelope: Envelope, name: str | None = None, error: SendError | None = None) -> Handover:
@@ -114,8 +119,9 @@ class OutboxMail(_Outbox):
     def _refusal(self, envelope: Envelope) -> SendError | None:
         return _file_refusal(envelope, Mail)
 
-    async def _write(self, envelopes: Sequence[Envelope]) -> list[Handover]:
-        return await asyncio.to_thread(lambda: [self._write_mail(envelope) for envelope in envelopes])
+    async def _write(self, envelopes: Sequence[Envelope]) -> AsyncGenerator[Handover, None]:
+        for handover in await asyncio.to_thread(lambda: [self._write_mail(envelope) for envelope in envelopes]):
+            yield handover
 
     def _write_mail(self, envelope: Envelope) -> Handover:
         if not isinstance(envelope.payload, Mail):
@@ -136,8 +142,8 @@ class OutboxLetters(_Outbox):
     def _refusal(self, envelope: Envelope) -> SendError | None:
         return _file_refusal(envelope, Sheet)
 
-    async def _write(self, envelopes: Sequence[Envelope]) -> list[Handover]:
-        return await answer_each(envelopes, self._in_thread, concurrency=self.limits.concurrency)
+    def _write(self, envelopes: Sequence[Envelope]) -> AsyncGenerator[Handover, None]:
+        return answer_each(envelopes, self._in_thread, concurrency=self.limits.concurrency)
 
     async def _in_thread(self, envelope: Envelope) -> Handover:
         return await asyncio.to_thread(self._write_letter, envelope)
@@ -174,17 +180,19 @@ class _Lines(_Outbox):
             self._answer(envelope, envelope.delivery) if envelope.delivery in found else None for envelope in envelopes
         ]
 
-    async def _write(self, envelopes: Sequence[Envelope]) -> list[Handover]:
+    async def _write(self, envelopes: Sequence[Envelope]) -> AsyncGenerator[Handover, None]:
         at = self._now()
         lines = [
             msgspec.json.encode({"delivery": envelope.delivery, **self._line(envelope), "at": at}) + b"\n"
             for envelope in envelopes
         ]
+        failure = None
         try:
             await asyncio.to_thread(append_lines, self._path, lines)
         except OSError as error:
-            return [self._answer(envelope, error=_disk_error(error)) for envelope in envelopes]
-        return [self._answer(envelope, envelope.delivery) for envelope in envelopes]
+            failure = _disk_error(error)
+        for envelope in envelopes:
+            yield self._answer(envelope, None if failure else envelope.delivery, failure)
 
     def _refusal(self, envelope: Envelope) -> SendError | None:
         return None if self._line(envelope) else WRONG_PAYLOAD

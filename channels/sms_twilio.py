@@ -5,7 +5,7 @@ import datetime as dt
 import math
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -127,9 +127,9 @@ class TwilioTexts:
         if http is not None:
             await http.close()
 
-    async def send(self, envelopes: Sequence[Envelope]) -> list[Handover]:
-        """Hand over every text and answer each in order."""
-        return await answer_each(envelopes, self._hand_over, concurrency=self._settings.connections)
+    def send(self, envelopes: Sequence[Envelope]) -> AsyncGenerator[Handover, None]:
+        """Hand over every text, as many at once as there are connections."""
+        return answer_each(envelopes, self._hand_over, concurrency=self._settings.connections)
 
     async def look_up(self, envelopes: Sequence[Envelope]) -> list[Handover | None]:
         """Find unanswered texts among those Twilio has for the number: same words, same sender, not too old.
@@ -140,8 +140,9 @@ class TwilioTexts:
         for envelope in envelopes:
             if isinstance(envelope.payload, Text):
                 by_number[envelope.payload.recipient].append(envelope)
-        answers = await answer_each(list(by_number.items()), self._found, concurrency=self._settings.connections)
-        found = {delivery: handover for answer in answers for delivery, handover in answer.items()}
+        found: dict[str, Handover] = {}
+        async for answer in answer_each(list(by_number.items()), self._found, concurrency=self._settings.connections):
+            found |= answer
         return [found.get(envelope.delivery) for envelope in envelopes]
 
     def read_receipts(self, request: CallbackRequest) -> list[Receipt]:

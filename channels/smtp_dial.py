@@ -16,6 +16,9 @@ _MECHANISMS = {
 }
 """Ways to log in, most common first; one is tried once, since each failure counts towards a locked account."""
 
+GOODBYE_SECONDS = 1.0
+"""How long a server may take to answer QUIT."""
+
 
 class DialError(Exception):
     """No connection could be opened; nothing was handed over."""
@@ -25,15 +28,17 @@ class DialError(Exception):
         self.error = error
 
 
-def trust(settings: SmtpSettings) -> ssl.SSLContext:
-    """Say which certificates are believed; reads files, so call it in a thread."""
+def trust(settings: SmtpSettings) -> ssl.SSLContext | None:
+    """Say which certificates are believed, where that matters; reads files, so call it in a thread."""
+    if settings.tls is SmtpTls.NONE and settings.ca_file is None:
+        return None
     context = ssl.create_default_context()
     if settings.ca_file is not None:
         context.load_verify_locations(settings.ca_file)
     return context
 
 
-async def dial(settings: SmtpSettings, context: ssl.SSLContext) -> aiosmtplib.SMTP:
+async def dial(settings: SmtpSettings, context: ssl.SSLContext | None) -> aiosmtplib.SMTP:
     """Open a connection that is ready for MAIL FROM; raises `DialError` and leaves nothing open otherwise."""
     client = aiosmtplib.SMTP(
         hostname=settings.host,
@@ -55,6 +60,17 @@ async def dial(settings: SmtpSettings, context: ssl.SSLContext) -> aiosmtplib.SM
         client.close()
         raise
     return client
+
+
+async def say_goodbye(client: aiosmtplib.SMTP) -> None:
+    """End a connection politely, but do not wait for a server that has stopped listening."""
+    try:
+        async with asyncio.timeout(GOODBYE_SECONDS):
+            await client.quit()
+    except (aiosmtplib.SMTPException, OSError):
+        pass
+    finally:
+        client.close()
 
 
 async def _greet(client: aiosmtplib.SMTP, settings: SmtpSettings) -> None:

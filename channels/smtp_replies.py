@@ -92,6 +92,25 @@ _LOGIN_NEEDED = frozenset({530, 534, 535, 538})
 
 _ENHANCED_CODE = re.compile(r"[245]\.(\d{1,3})\.(\d{1,3})\b")
 
+GO_ON = 354
+"""The answer to DATA that asks for the content."""
+
+CLOSING = 421
+"""At any moment: the server ends the connection."""
+
+_SLOWER = re.compile(r"421\b|45[12]$|45\d 4\.7\.|45\d 4\.(?:3\.[012]|4\.5|5\.3)$")
+"""Refusals that speak of the server or of our pace, not of one mailbox (RFC 3463; 452 4.5.3: too many recipients)."""
+
+_WAIT = re.compile(r"\b(?:in|after|for)\s+(\d{1,5})\s*(s|m|h)(?:ec(?:ond)?s?|in(?:ute)?s?|ours?)?\b", re.IGNORECASE)
+"""How long to wait, as postgrey and its like say it."""
+
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+_LONGEST_WAIT = 86_400.0
+
+_OUT_OF_STEP = re.compile(r"50[023]\b|\d{3} 5\.5\.[012]$")
+"""Commands that the server did not expect or know: not the mail's fault when they were written ahead."""
+
 
 def reply_error(stage: Stage, reply: int, words: str) -> SendError:
     """Translate a reply that is not the one hoped for."""
@@ -107,6 +126,8 @@ def reply_error(stage: Stage, reply: int, words: str) -> SendError:
             code="deferred",
             explanation="The mail server asked the gateway to try again later.",
             provider_code=code,
+            retry_after=_wait(words),
+            throttled=_SLOWER.match(code) is not None,
         )
     if not 500 <= reply < 600:
         return lost_error(stage, provider_code=code)
@@ -138,6 +159,17 @@ def lost_error(stage: Stage, *, timed_out: bool = False, provider_code: str | No
         explanation="The mail server went silent or away before the mail was handed over.",
         provider_code=provider_code,
     )
+
+
+def is_out_of_step(error: SendError) -> bool:
+    """Tell whether a refusal may come from commands that were written ahead."""
+    return error.provider_code is not None and _OUT_OF_STEP.match(error.provider_code) is not None
+
+
+def _wait(words: str) -> float | None:
+    """Seconds after which the server wants to see the mail again, when it says so."""
+    wait = _WAIT.search(words)
+    return min(float(wait[1]) * _SECONDS[wait[2].lower()], _LONGEST_WAIT) if wait else None
 
 
 def _meaning(stage: Stage, reply: int, enhanced: re.Match[str] | None) -> _Meaning:

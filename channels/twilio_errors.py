@@ -209,4 +209,5 @@ def _send_error(policy: Policy, provider_code: str | None, retry_after: float | 
         ours=policy.ours,
         address_dead=policy.address_dead,
         opted_out=policy.opted_out,
+        throttled=policy in (_THROTTLED, _QUEUE_FULL),
     )

@@ -12,6 +12,7 @@ from channels.base import Envelope, Mail
 from channels.email_smtp import SmtpChannel, SmtpSettings, SmtpTls
 from channels.errors import ChannelSettingsError, Retry, SendError
 from channels.smtp_replies import Stage, lost_error, reply_error
+from tests.channels.sending import sent
 from tests.channels.smtp_server import CERTIFICATE, DROP, KEY, STALL, ScriptedServer, real_server, scripted_server
 
 CONTENT = b"Subject: Closed\r\n\r\nSchool is closed.\r\n.\r\n..two dots\r\n"
@@ -52,7 +53,7 @@ def mail(delivery: str = "d1", recipient: str = "amina@example.org", content: by
 
 async def error_of(channel: SmtpChannel, envelope: Envelope) -> SendError:
     """Send one mail that must not be accepted."""
-    [handover] = await channel.send([envelope])
+    [handover] = await sent(channel, [envelope])
     assert handover.error is not None
     assert handover.provider_id is None
     return handover.error
@@ -68,7 +69,7 @@ async def test_mails_arrive_byte_for_byte_over_one_connection(channel: SmtpChann
         "grün ☃\r\n".encode(),
         (b"x" * 900 + b"\r\n") * 300 + b".\r\n",
     ]
-    handovers = await channel.send([mail(f"d{n}", content=content) for n, content in enumerate(contents)])
+    handovers = await sent(channel, [mail(f"d{n}", content=content) for n, content in enumerate(contents)])
     assert [handover.provider_id for handover in handovers] == [f"<d{n}@school.example.org>" for n in range(6)]
     contents[2] += b"\r\n"  # SMTP knows lines only
     assert server.mails == contents
@@ -82,7 +83,7 @@ async def test_mails_arrive_byte_for_byte_over_one_connection(channel: SmtpChann
 
 async def test_a_mail_with_other_letters_says_so(channel: SmtpChannel, server: ScriptedServer) -> None:
     """BODY=8BITMIME for the content, SMTPUTF8 for the address."""
-    await channel.send([mail(recipient="zoë@schule.example.org", content="ü\r\n".encode())])
+    await sent(channel, [mail(recipient="zoë@schule.example.org", content="ü\r\n".encode())])
     assert server.commands[1].endswith(" SIZE=4 BODY=8BITMIME SMTPUTF8")
     assert server.commands[2] == "RCPT TO:<zoë@schule.example.org>"
 
@@ -94,7 +95,7 @@ async def test_an_old_server_cannot_serve_an_international_address(
     server.on("EHLO", "250 mail.example.org")
     error = await error_of(channel, mail(recipient="zoë@example.org"))
     assert (error.code, error.retry) == ("international_address", Retry.NEVER)
-    assert (await channel.send([mail()]))[0].accepted
+    assert (await sent(channel, [mail()]))[0].accepted
     assert server.commands[1] == "MAIL FROM:<bounce+d1@school.example.org>"
 
 
@@ -144,8 +145,34 @@ async def test_every_reply_has_its_meaning(
     error = await error_of(channel, mail())
     assert (error.code, error.retry) == (code, retry)
     assert {flag for flag in ("ours", "address_dead", "opted_out") if getattr(error, flag)} == flags
-    assert (await channel.send([mail("d2", content=b"next\r\n")]))[0].accepted
+    assert (await sent(channel, [mail("d2", content=b"next\r\n")]))[0].accepted
     assert server.mails[-1] == b"next\r\n"
+
+
+PACE = [
+    # reply, throttled, seconds to wait
+    ("421 4.3.2 too many connections", True, None),
+    ("421 going down", True, None),
+    ("451 4.7.1 Greylisted, try again in 300 seconds", True, 300),
+    ("450 4.7.0 rate limit, retry after 5 minutes", True, 300),
+    ("452 4.3.1 insufficient storage", True, None),
+    ("452 4.5.3 too many recipients", True, None),
+    ("451 local error", True, None),
+    ("450 4.2.0 Greylisted for 2 hours", False, 7200),
+    ("452 4.2.2 mailbox full", False, None),
+    ("450 4.1.1 unverified, wait for 99999 hours", False, 86_400),
+    ("550 5.7.1 too fast, come back in 60 seconds", False, None),
+]
+
+
+@pytest.mark.parametrize(("reply", "throttled", "seconds"), PACE)
+async def test_a_server_may_ask_for_patience(
+    channel: SmtpChannel, server: ScriptedServer, reply: str, seconds: float | None, *, throttled: bool
+) -> None:
+    """What speaks of our pace is told apart from what speaks of one mailbox, and a stated wait is kept."""
+    server.on("RCPT", reply)
+    error = await error_of(channel, mail())
+    assert (error.throttled, error.retry_after) == (throttled, seconds)
 
 
 async def test_a_refusal_keeps_the_code_and_drops_the_words(channel: SmtpChannel, server: ScriptedServer) -> None:
@@ -161,7 +188,7 @@ async def test_after_a_refused_mail_the_connection_is_cleared_and_kept(
 ) -> None:
     """One RSET, no new connection."""
     server.on("RCPT", "550 5.1.1 nobody")
-    await channel.send([mail(), mail("d2")])
+    await sent(channel, [mail(), mail("d2")])
     assert server.connections == 1
     assert server.commands.count("RSET") == 1
 
@@ -172,7 +199,7 @@ async def test_a_server_that_closes_is_left(channel: SmtpChannel, server: Script
     server.on(step, "421 4.3.2 closing")
     error = await error_of(channel, mail())
     assert (error.retry, error.provider_code) == (Retry.LATER, "421 4.3.2")
-    assert (await channel.send([mail("d2")]))[0].accepted
+    assert (await sent(channel, [mail("d2")]))[0].accepted
     assert server.connections == 2
 
 
@@ -197,7 +224,7 @@ async def test_only_after_the_final_dot_the_outcome_is_unknown(
     await channel.open()
     error = await error_of(channel, mail())
     assert error.retry is retry
-    assert (await channel.send([mail("d2")]))[0].accepted
+    assert (await sent(channel, [mail("d2")]))[0].accepted
     await channel.close()
 
 
@@ -223,9 +250,9 @@ async def test_a_rested_connection_that_died_costs_no_retry(
     channel: SmtpChannel, server: ScriptedServer, step: str
 ) -> None:
     """Servers cut idle connections; the mail goes over a fresh one at once."""
-    await channel.send([mail()])
+    await sent(channel, [mail()])
     server.on(step, DROP)
-    assert (await channel.send([mail("d2")]))[0].accepted
+    assert (await sent(channel, [mail("d2")]))[0].accepted
     assert server.connections == 2
     assert len(server.mails) == 2
 
@@ -234,7 +261,7 @@ async def test_a_mail_without_answer_is_not_sent_again_on_a_fresh_connection(
     channel: SmtpChannel, server: ScriptedServer
 ) -> None:
     """Also on a rested connection a lost answer stays unknown."""
-    await channel.send([mail()])
+    await sent(channel, [mail()])
     server.on("dot", DROP)
     assert (await error_of(channel, mail("d2"))).retry is Retry.UNKNOWN
     assert len(server.mails) == 2
@@ -250,7 +277,8 @@ async def test_connections_are_given_up_before_they_go_stale(
     """After so many mails, or after resting too long."""
     channel = SmtpChannel(settings(server.port, connections=1, **changes))
     await channel.open()
-    assert all(handover.accepted for handover in await channel.send([mail(f"d{n}") for n in range(5)]))
+    for number in range(5):
+        assert (await sent(channel, [mail(f"d{number}")]))[0].accepted
     await channel.close()
     assert server.connections == connections
 
@@ -259,7 +287,7 @@ async def test_no_more_connections_than_allowed(server: ScriptedServer) -> None:
     """Two batches at once share the pool."""
     channel = SmtpChannel(settings(server.port, connections=3))
     await channel.open()
-    batches = await asyncio.gather(*(channel.send([mail(f"d{n}") for n in range(30)]) for _ in range(2)))
+    batches = await asyncio.gather(*(sent(channel, [mail(f"d{n}") for n in range(30)]) for _ in range(2)))
     await channel.close()
     assert all(handover.accepted for batch in batches for handover in batch)
     assert server.most_open == 3
@@ -270,7 +298,7 @@ async def test_a_server_that_cannot_be_reached_is_not_asked_for_every_mail(serve
     server.on("greeting", *["554 5.7.1 not you"] * 100)
     channel = SmtpChannel(settings(server.port, connections=1, pause_after_failure=60))
     await channel.open()
-    handovers = await channel.send([mail(f"d{n}") for n in range(20)])
+    handovers = await sent(channel, [mail(f"d{n}") for n in range(20)])
     await channel.close()
     errors = {handover.error for handover in handovers}
     assert [(error.code, error.retry, error.ours) for error in errors if error] == [
@@ -318,14 +346,14 @@ async def test_what_could_smuggle_commands_never_reaches_the_wire(
 @pytest.mark.parametrize("address", ['"first last"@example.org', "a+b@[127.0.0.1]", "o'neil@example.org"])
 async def test_unusual_addresses_go_as_they_are(channel: SmtpChannel, server: ScriptedServer, address: str) -> None:
     """Only what breaks the command line is refused."""
-    assert (await channel.send([mail(recipient=address)]))[0].accepted
+    assert (await sent(channel, [mail(recipient=address)]))[0].accepted
     assert f"RCPT TO:<{address}>" in server.commands
 
 
 async def test_returned_mail_has_no_sender(channel: SmtpChannel, server: ScriptedServer) -> None:
     """An empty envelope sender is written as RFC 5321 wants it."""
     payload = dataclasses.replace(mail().payload, sender="")
-    assert (await channel.send([Envelope(delivery="d1", payload=payload)]))[0].accepted
+    assert (await sent(channel, [Envelope(delivery="d1", payload=payload)]))[0].accepted
     assert server.commands[1].startswith("MAIL FROM:<> ")
 
 
@@ -336,7 +364,7 @@ async def test_mail_travels_encrypted_as_set(tls: SmtpTls) -> None:
         channel = SmtpChannel(settings(server.port, tls=tls, ca_file=CERTIFICATE))
         await channel.open()
         assert await channel.check() is None
-        handovers = await channel.send([mail("d1"), mail("d2", recipient="gone@example.org"), mail("d3")])
+        handovers = await sent(channel, [mail("d1"), mail("d2", recipient="gone@example.org"), mail("d3")])
         await channel.close()
     assert [handover.accepted for handover in handovers] == [True, False, True]
     assert server.encrypted == [tls is not SmtpTls.NONE] * 2
@@ -374,7 +402,7 @@ async def test_the_account_opens_the_server(password: str, code: str | None) -> 
         account = {"username": "office", "password": password, "tls": SmtpTls.STARTTLS, "ca_file": CERTIFICATE}
         channel = SmtpChannel(settings(server.port, **account, pause_after_failure=60))
         await channel.open()
-        handovers = await channel.send([mail(f"d{n}") for n in range(30)])
+        handovers = await sent(channel, [mail(f"d{n}") for n in range(30)])
         assert (await channel.check() is None) == (code is None)
         await channel.close()
     errors = [handover.error for handover in handovers if handover.error]
@@ -427,16 +455,19 @@ async def test_a_wrong_setting_is_named_at_start(change: dict[str, object], name
     assert "invented" not in str(wrong.value)
 
 
-async def test_a_cancelled_batch_leaves_no_connection(channel: SmtpChannel, server: ScriptedServer) -> None:
-    """On shutdown a conversation is cut, and its connection is not used for another mail."""
+async def test_a_cancelled_batch_does_not_hold_up_another(server: ScriptedServer) -> None:
+    """Its connection hears the answer out; the next mail goes over another one."""
     server.on("dot", STALL)
-    sending = asyncio.create_task(channel.send([mail()]))
+    channel = SmtpChannel(settings(server.port, connections=2))
+    await channel.open()
+    sending = asyncio.create_task(sent(channel, [mail()]))
     async with asyncio.timeout(5):
         await server.stalled.wait()
     sending.cancel()
     with pytest.raises(asyncio.CancelledError):
         await sending
-    assert (await channel.send([mail("d2")]))[0].accepted
+    assert (await sent(channel, [mail("d2")]))[0].accepted
+    await channel.close()
     assert server.connections == 2
 
 

@@ -18,6 +18,7 @@ from channels.base import Call, Channel, Envelope, Mail, Sheet, Text
 from channels.errors import ChannelSettingsError, Retry, SendError
 from channels.outbox import OutboxCalls, OutboxLetters, OutboxMail, OutboxTexts
 from channels.outbox_files import append_lines
+from tests.channels.sending import sent
 
 NOW = dt.datetime(2026, 11, 23, 8, 30, tzinfo=dt.UTC)
 DEAD = SendError(retry=Retry.NEVER, code="mailbox_unknown", explanation="No such mailbox.", address_dead=True)
@@ -91,7 +92,7 @@ async def test_a_mail_is_written_byte_for_byte(tmp_path: Path) -> None:
     channel = OutboxMail(tmp_path)
     await channel.open()
     content = bytes(range(256)) + b"\r\n.\r\n"
-    [handover] = await channel.send([mail(content=content)])
+    [handover] = await sent(channel, [mail(content=content)])
     assert handover.provider_id == "d1.eml"
     assert [path.name for path in (tmp_path / "email").iterdir()] == ["d1.eml"]
     assert (tmp_path / "email" / "d1.eml").read_bytes() == content
@@ -101,8 +102,8 @@ async def test_a_repeated_mail_replaces_its_file(tmp_path: Path) -> None:
     """That is why repeating needs no question first."""
     channel = OutboxMail(tmp_path)
     await channel.open()
-    await channel.send([mail(content=b"first\r\n")])
-    await channel.send([mail(content=b"again\r\n")])
+    await sent(channel, [mail(content=b"first\r\n")])
+    await sent(channel, [mail(content=b"again\r\n")])
     assert [path.read_bytes() for path in (tmp_path / "email").iterdir()] == [b"again\r\n"]
 
 
@@ -113,7 +114,7 @@ async def test_an_id_that_cannot_name_a_file_is_refused(tmp_path: Path, kind: st
     make, envelope = OUTBOXES[kind]
     channel = make(tmp_path / "outbox")
     await channel.open()
-    [handover] = await channel.send([envelope(delivery)])
+    [handover] = await sent(channel, [envelope(delivery)])
     assert handover.error is not None
     assert (handover.error.code, handover.error.ours) == ("unsafe_delivery_id", True)
     assert files(tmp_path) == []
@@ -124,8 +125,8 @@ async def test_texts_and_calls_are_one_json_line_each(tmp_path: Path) -> None:
     texts, calls = OutboxTexts(tmp_path, now=now), OutboxCalls(tmp_path, now=now)
     await texts.open()
     await calls.open()
-    await texts.send([text("d1"), text("d2", body='Quote " and\nnew line')])
-    await calls.send([call("d3")])
+    await sent(texts, [text("d1"), text("d2", body='Quote " and\nnew line')])
+    await sent(calls, [call("d3")])
     assert read(tmp_path / "sms.jsonl") == [
         {
             "delivery": "d1",
@@ -160,7 +161,7 @@ async def test_a_look_up_finds_exactly_what_was_written(tmp_path: Path) -> None:
     channel = OutboxTexts(tmp_path, now=now)
     assert await channel.look_up([text("d1")]) == [None]
     await channel.open()
-    written = await channel.send([text("d1"), text("d3")])
+    written = await sent(channel, [text("d1"), text("d3")])
     assert await channel.look_up([text("d3"), text("d2"), text("d1")]) == [written[1], None, written[0]]
 
 
@@ -172,13 +173,13 @@ async def test_a_line_torn_by_a_crash_is_ended_and_ignored(tmp_path: Path, torn:
     path = tmp_path / "sms.jsonl"
     channel = OutboxTexts(tmp_path, now=now)
     await channel.open()
-    await channel.send([text("d0")])
+    await sent(channel, [text("d0")])
     with path.open("ab") as file:
         file.write(torn)
     reopened = OutboxTexts(tmp_path, now=now)
     await reopened.open()
     assert path.read_bytes().endswith(torn + b"\n")
-    await reopened.send([text("d2")])
+    await sent(reopened, [text("d2")])
     found = await reopened.look_up([text("d0"), text("d1"), text("d2")])
     assert [handover is not None for handover in found] == [True, False, True]
 
@@ -187,7 +188,7 @@ async def test_opening_a_whole_file_adds_nothing(tmp_path: Path) -> None:
     """Many processes open the same outbox."""
     channel = OutboxTexts(tmp_path, now=now)
     await channel.open()
-    await channel.send([text()])
+    await sent(channel, [text()])
     before = (tmp_path / "sms.jsonl").read_bytes()
     await channel.open()
     assert (tmp_path / "sms.jsonl").read_bytes() == before
@@ -245,9 +246,9 @@ async def test_on_a_full_disk_no_half_text_is_left(tmp_path: Path, small_disk: i
     """The batch that did not fit is answered as not taken, and nothing of it stays in the file."""
     channel = OutboxTexts(tmp_path, now=now)
     await channel.open()
-    assert (await channel.send([text("d0")]))[0].accepted
+    assert (await sent(channel, [text("d0")]))[0].accepted
     before = (tmp_path / "sms.jsonl").read_bytes()
-    handovers = await channel.send([text("d1"), text("d2", body="x" * small_disk)])
+    handovers = await sent(channel, [text("d1"), text("d2", body="x" * small_disk)])
     errors = [handover.error for handover in handovers if handover.error]
     assert [(error.retry, error.ours) for error in errors] == [(Retry.LATER, True)] * 2
     assert (tmp_path / "sms.jsonl").read_bytes() == before
@@ -260,7 +261,7 @@ async def test_on_a_full_disk_no_half_file_is_left(tmp_path: Path, small_disk: i
     channel = make(tmp_path)
     await channel.open()
     large = mail("d1", b"x" * 2 * small_disk) if kind == "email" else letter("d1", "x" * 2 * small_disk)
-    handovers = await channel.send([large, envelope("d2")])
+    handovers = await sent(channel, [large, envelope("d2")])
     assert [handover.accepted for handover in handovers] == [False, True]
     assert handovers[0].error is not None
     assert (handovers[0].error.retry, handovers[0].error.ours) == (Retry.LATER, True)
@@ -285,7 +286,7 @@ async def test_an_outbox_fails_as_told(
     make, envelope = outbox
     channel = make(tmp_path, failures=lambda asked: DEAD if asked.delivery == "d2" else None)
     await channel.open()
-    handovers = await channel.send([envelope("d1"), envelope("d2"), envelope("d3")])
+    handovers = await sent(channel, [envelope("d1"), envelope("d2"), envelope("d3")])
     assert [(handover.delivery, handover.error) for handover in handovers] == [("d1", None), ("d2", DEAD), ("d3", None)]
     everything = b"".join(str(path).encode() + path.read_bytes() for path in files(tmp_path))
     assert [delivery in everything for delivery in (b"d1", b"d2", b"d3")] == [True, False, True]
@@ -310,7 +311,7 @@ async def test_a_letter_that_cannot_be_printed_fails_alone(tmp_path: Path) -> No
 
     channel = OutboxLetters(tmp_path, fussy)
     await channel.open()
-    handovers = await channel.send([letter("d1", "glyph"), letter("d2"), letter("d3", "crash")])
+    handovers = await sent(channel, [letter("d1", "glyph"), letter("d2"), letter("d3", "crash")])
     refused, printed, crashed = (handover.error for handover in handovers)
     assert refused == SendError(retry=Retry.NEVER, code=UnprintableError.code, explanation=UnprintableError.explanation)
     assert printed is None
@@ -334,7 +335,7 @@ async def test_letters_are_typeset_a_few_at_once_and_off_the_loop(tmp_path: Path
     channel = OutboxLetters(tmp_path, paired, typesetters=2)
     await channel.open()
     async with asyncio.timeout(20):
-        handovers = await channel.send([letter(f"d{number}") for number in range(6)])
+        handovers = await sent(channel, [letter(f"d{number}") for number in range(6)])
     assert all(handover.accepted for handover in handovers)
     assert loop_thread not in threads
 
@@ -347,7 +348,7 @@ async def test_a_payload_of_another_kind_is_our_fault(
     channel = make(tmp_path)
     await channel.open()
     other = mail() if envelope is not mail else text()
-    handovers = await channel.send([dataclasses.replace(other, delivery="d1"), envelope("d2")])
+    handovers = await sent(channel, [dataclasses.replace(other, delivery="d1"), envelope("d2")])
     assert handovers[0].error is not None
     assert (handovers[0].error.code, handovers[0].error.ours) == ("wrong_payload", True)
     assert handovers[1].accepted

@@ -16,6 +16,7 @@ from channels.base import CallbackRequest, Envelope, ReceiptStatus, RejectReason
 from channels.errors import ChannelSettingsError, ReceiptRefusedError, Retry
 from channels.sms_twilio import TwilioSettings, TwilioTexts
 from channels.twilio_signature import signature
+from tests.channels.sending import sent
 from tests.channels.twilio_server import (
     ACCOUNT_SID,
     AUTH_TOKEN,
@@ -80,7 +81,7 @@ def receipt(form: dict[str, str], url: str = CALLBACK_URL) -> CallbackRequest:
 
 async def test_a_text_is_posted_with_its_sender_validity_and_callback(texts: TwilioTexts, twilio: TwilioServer) -> None:
     """The callback URL carries our delivery id, so that its receipts find their delivery."""
-    [handover] = await texts.send([text("delivery/1 é")])
+    [handover] = await sent(texts, [text("delivery/1 é")])
     assert handover.accepted
     assert handover.provider_id == twilio.messages[0]["sid"]
     assert twilio.posts == [
@@ -101,7 +102,7 @@ async def test_a_messaging_service_takes_the_place_of_the_number(twilio: TwilioS
     )
     channel = TwilioTexts(service, now=now)
     await channel.open()
-    [handover] = await channel.send([text()])
+    [handover] = await sent(channel, [text()])
     assert (await channel.look_up([text()]))[0] == handover
     await channel.close()
     assert twilio.posts[0]["MessagingServiceSid"] == SERVICE_SID
@@ -124,7 +125,7 @@ async def test_a_text_lives_no_longer_than_its_message(
 ) -> None:
     """ValidityPeriod follows from the expiry and from the lane, within Twilio's limits."""
     expires_at = None if expires_in is None else NOW + expires_in
-    await texts.send([dataclasses.replace(text(), expires_at=expires_at, urgent=urgent)])
+    await sent(texts, [dataclasses.replace(text(), expires_at=expires_at, urgent=urgent)])
     assert twilio.posts[0]["ValidityPeriod"] == validity
 
 
@@ -133,7 +134,7 @@ async def test_a_text_whose_time_is_over_never_leaves(
     texts: TwilioTexts, twilio: TwilioServer, late_by: dt.timedelta
 ) -> None:
     """Under a second of life is too little for Twilio's smallest validity."""
-    [handover] = await texts.send([dataclasses.replace(text(), expires_at=NOW - late_by)])
+    [handover] = await sent(texts, [dataclasses.replace(text(), expires_at=NOW - late_by)])
     assert handover.error is not None
     assert (handover.error.code, handover.error.retry) == ("expired", Retry.NEVER)
     assert twilio.posts == []
@@ -168,7 +169,7 @@ async def test_every_refusal_has_its_policy(
 ) -> None:
     """A refusal says whether to repeat, whose fault it is and whether the number is dead."""
     twilio.next_requests(refuses(status, code))
-    [handover] = await texts.send([text()])
+    [handover] = await sent(texts, [text()])
     error = handover.error
     assert error is not None
     assert (error.code, error.retry, error.provider_code) == (ours, retry, str(code))
@@ -185,7 +186,7 @@ async def test_a_throttled_text_waits_as_long_as_twilio_asks(
 ) -> None:
     """The Retry-After header reaches the dispatcher."""
     twilio.next_requests(refuses(429, 20429, **header))
-    [handover] = await texts.send([text()])
+    [handover] = await sent(texts, [text()])
     assert handover.error is not None
     assert (handover.error.retry, handover.error.retry_after) == (Retry.LATER, seconds)
 
@@ -208,7 +209,7 @@ async def test_an_answer_that_is_not_twilio_is_judged_by_its_status(
 ) -> None:
     """A proxy's page or a broken body never counts as accepted, and never as safely refused after the text left."""
     twilio.next_requests(answers(status, body))
-    [handover] = await texts.send([text()])
+    [handover] = await sent(texts, [text()])
     assert handover.error is not None
     assert (handover.error.retry, handover.error.code) == (retry, code)
 
@@ -219,7 +220,7 @@ async def test_a_cut_connection_is_unknown_and_settled_by_looking_up(
 ) -> None:
     """After a cut only Twilio's list tells whether the text was taken; it is never posted again."""
     twilio.next_requests(cuts(twilio, stored=stored))
-    [handover] = await texts.send([text()])
+    [handover] = await sent(texts, [text()])
     assert handover.error is not None
     assert handover.error.retry is Retry.UNKNOWN
     assert len(twilio.posts) == 1
@@ -232,7 +233,7 @@ async def test_a_silent_twilio_is_unknown_after_the_timeout(twilio: TwilioServer
     twilio.next_requests(hangs())
     channel = TwilioTexts(dataclasses.replace(settings(twilio), timeout=0.1), now=now)
     await channel.open()
-    [handover] = await channel.send([text()])
+    [handover] = await sent(channel, [text()])
     await channel.close()
     assert handover.error is not None
     assert handover.error.retry is Retry.UNKNOWN
@@ -246,7 +247,7 @@ async def test_a_refused_connection_is_safe_to_repeat(twilio: TwilioServer) -> N
         nowhere = f"http://127.0.0.1:{closed.getsockname()[1]}"
         channel = TwilioTexts(dataclasses.replace(settings(twilio), api_base_url=nowhere), now=now)
         await channel.open()
-        [handover] = await channel.send([text()])
+        [handover] = await sent(channel, [text()])
         assert "cannot be reached" in (await channel.check() or "")
         await channel.close()
     assert handover.error is not None
@@ -265,7 +266,7 @@ async def test_a_connection_that_never_comes_about_is_safe_to_repeat(twilio: Twi
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
         channel = TwilioTexts(dataclasses.replace(settings(twilio), api_base_url=url, timeout=0.4), now=now)
         await channel.open()
-        [handover] = await channel.send([text()])
+        [handover] = await sent(channel, [text()])
         await channel.close()
     assert handover.error is not None
     assert (handover.error.retry, handover.error.code) == (Retry.LATER, "provider_unreachable")
@@ -274,7 +275,7 @@ async def test_a_connection_that_never_comes_about_is_safe_to_repeat(twilio: Twi
 async def test_many_texts_at_once_get_their_own_ids(texts: TwilioTexts, twilio: TwilioServer) -> None:
     """Answers of concurrent calls are not mixed up, and no more calls are open than allowed."""
     batch = [text(f"d{number}", body=f"Text {number}") for number in range(60)]
-    handovers = await texts.send(batch)
+    handovers = await sent(texts, batch)
     by_sid = {message["sid"]: message["body"] for message in twilio.messages}
     assert [by_sid[handover.provider_id or ""] for handover in handovers] == [f"Text {n}" for n in range(60)]
     assert twilio.most_on_the_wire <= texts.limits.concurrency
@@ -282,7 +283,7 @@ async def test_many_texts_at_once_get_their_own_ids(texts: TwilioTexts, twilio: 
 
 async def test_one_refused_text_leaves_the_rest_of_the_batch_alone(texts: TwilioTexts) -> None:
     """Each envelope has its own answer, in order."""
-    handovers = await texts.send([text("d1"), text("d2", to="not a number"), text("d3")])
+    handovers = await sent(texts, [text("d1"), text("d2", to="not a number"), text("d3")])
     assert [(handover.delivery, handover.accepted) for handover in handovers] == [
         ("d1", True),
         ("d2", False),
@@ -487,7 +488,7 @@ async def test_a_cancelled_batch_stops_at_once(texts: TwilioTexts, twilio: Twili
         await asyncio.Event().wait()
 
     twilio.next_requests(answer)
-    sending = asyncio.create_task(texts.send([text()]))
+    sending = asyncio.create_task(sent(texts, [text()]))
     async with asyncio.timeout(5):
         await reached.wait()
     sending.cancel()
