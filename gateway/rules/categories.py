@@ -12,9 +12,9 @@ class Audience(StrEnum):
     """Whom a category is meant for; stages P3 to P5 say who that is."""
 
     PARENTS = "parents"
-    PARENTS_AND_EMERGENCY = "parents and emergency contacts"
+    PARENTS_AND_EMERGENCY = "parents_and_emergency_contacts"
     PERSON = "person"
-    BILL_PAYERS = "bill payers"
+    BILL_PAYERS = "bill_payers"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,6 +40,8 @@ class CategoryRow:
 
 LIFE_SAFETY = frozenset({Category.EMERGENCY, Category.CHILD_SAFETY})
 FLAG_EXEMPT = LIFE_SAFETY | {Category.BILLING, Category.ACCOUNT}
+UNSUBSCRIBABLE = frozenset({Category.NEWSLETTER, Category.CELEBRATION, Category.FUNDRAISING})
+"""All that may carry one-click unsubscribe, lest a stray click cut off a parent."""
 
 
 def _row(

@@ -1,6 +1,7 @@
 """P5: who is entitled to hear about a student (R07, R10, R11, R13, R42)."""
 
 from gateway.directory.model import Category, Flag, Relationship, Responsibility
+from gateway.rules.categories import Audience
 from gateway.rules.occasion import Pair, Pupil
 from gateway.rules.verdict import Standing, Verdict, admit, exclude, hold
 
@@ -38,11 +39,11 @@ def entitlement(pair: Pair) -> Verdict:
     category = pair.occasion.category
     if category is Category.ACCOUNT:
         return _OWN_ACCOUNT
-    if category is Category.BILLING and has_bill_payer(pair.pupil):
+    if pair.occasion.row.audience is Audience.BILL_PAYERS and has_bill_payer(pair.pupil):
         return _PAYS if pair.row.bill_payer else _DOES_NOT_PAY
     if is_parent(pair.pupil, pair.row):
         return _PARENT
-    if pair.occasion.life_safety and pair.row.emergency_contact:
+    if _is_alerted(pair):
         return _EMERGENCY_CONTACT
     return _neither_parent_nor_alerted(pair)
 
@@ -74,9 +75,14 @@ def has_bill_payer(pupil: Pupil) -> bool:
     return any(row.bill_payer and pupil.is_living(contact) for contact, row in pupil.rows.items())
 
 
+def _is_alerted(pair: Pair) -> bool:
+    """R11: tell whether this is an alert for emergency contacts, too, and the contact is one."""
+    return pair.row.emergency_contact and pair.occasion.row.audience is Audience.PARENTS_AND_EMERGENCY
+
+
 def _professional(pair: Pair) -> Verdict:
     """R42: alerts as an emergency contact; otherwise only when named, and in listed categories."""
-    if pair.occasion.life_safety and pair.row.emergency_contact:
+    if _is_alerted(pair):
         return _EMERGENCY_CONTACT
     told = pair.named and pair.occasion.category in _PROFESSIONAL_CATEGORIES
     return _NAMED_PROFESSIONAL if told else _OTHER_PROFESSIONAL

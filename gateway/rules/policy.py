@@ -1,4 +1,7 @@
-"""What a school may set for itself: the values marked **[set]** in the recipient rules, with their defaults."""
+"""What a school may set for itself: the values marked **[set]** in the recipient rules, with their defaults.
+
+How a school sets them: `policy_document`; what it may not set: `policy_faults`.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

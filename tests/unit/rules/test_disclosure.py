@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gateway.directory.indexing import DirectoryIndex
-from gateway.rules.disclosure import find_disclosures
+from gateway.rules.disclosure import DirectorySearch, find_disclosures
 from tests.unit.rules.households import directory, email, letter, mobile, relation
 
 INDEX = DirectoryIndex(
@@ -71,3 +71,26 @@ def test_each_students_contacts_count() -> None:
     options: Any = {"recipient": "dad", "index": INDEX}
     assert find_disclosures("Zora asked.", students=["kid"], **options) == []
     assert len(find_disclosures("Zora asked.", students=["kid", "other"], **options)) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Ask Déepa  Iyer, or deepa iyer.", [("name", False)]),
+        ("Zora\nHale has it.", [("name", False)]),
+        ("Mrs Iyer, May and Zora have it.", []),
+        ("Iyer Deepa", []),
+        ("Call +44 (0) 7700 900123.", [("number", False)]),
+        ("Call 07700 900124.", []),
+        ("Write to MUM@example.org, not to mum@example.organisation.", [("email", False)]),
+        ("It is zz9-9zz now.", [("postcode", True)]),
+        ("It is 55 Weir Street, ZZ8 8ZZ.", [("postcode", False)]),
+        ("She moved to 9, undisclosed way.", [("address", True)]),
+        ("Way 9 is undisclosed.", []),
+        ("", []),
+    ],
+)
+def test_a_text_for_nobody_in_particular(text: str, expected: list[tuple[str, bool]]) -> None:
+    """Anybody's full name and places are found, a part of a name is not."""
+    search = DirectorySearch(INDEX.directory.contacts, INDEX.directory.contact_points, "GB")
+    assert [(disclosure.kind.value, disclosure.confidential) for disclosure in search.find(text)] == expected

@@ -2,12 +2,15 @@
 
 import datetime as dt
 
+import msgspec
+
 from gateway.directory.indexing import DirectoryIndex
 from gateway.directory.model import Category
 from gateway.rules.answer import Answer
 from gateway.rules.audience import decide
 from gateway.rules.categories import CATEGORIES, FLAG_EXEMPT, LIFE_SAFETY
 from gateway.rules.policy import Policy
+from gateway.rules.policy_document import PolicyDocument, merged
 from tests.unit.rules.households import PARENT, Row, asked, deny, directory, fate, relation
 
 NIGHT = "2026-06-15T20:30:00+01:00"
@@ -16,6 +19,12 @@ NIGHT = "2026-06-15T20:30:00+01:00"
 def decided(policy: Policy, category: str, at: str = NIGHT, **entities: list[Row]) -> Answer:
     """Decide under a school's own policy."""
     return decide(DirectoryIndex(directory(**entities)), asked(category, at), policy=policy)
+
+
+def setting(category: str, **fields: object) -> Policy:
+    """Set something of one category."""
+    document = msgspec.convert({"categories": {category: fields}}, PolicyDocument)
+    return merged(document, Policy())
 
 
 def test_a_schools_quiet_hours_are_for_those_who_set_none() -> None:
@@ -43,6 +52,39 @@ def test_a_school_may_be_told_to_take_the_us_rules() -> None:
     rows = [relation(parental_responsibility="yes")]
     assert fate(decided(Policy(), "report", relationships=rows)) == "send R07"
     assert fate(decided(Policy(united_states_prefixes=("US", "GB")), "report", relationships=rows)) == "exclude R07"
+
+
+def test_a_school_may_tell_parents_alone_of_an_alert() -> None:
+    """R11: emergency contacts join where the school lets them; a professional is no exception."""
+    neighbour, worker = (
+        relation("nan", emergency_contact=True),
+        relation("sue", professional="tutor", emergency_contact=True),
+    )
+    rows = [relation(**PARENT), neighbour, worker]
+    usual = decided(Policy(), "emergency", relationships=rows)
+    assert [fate(usual, contact) for contact in ("mum", "nan", "sue")] == ["send R07", "send R11", "send R11"]
+    alone = decided(setting("emergency", audience="parents"), "emergency", relationships=rows)
+    assert [fate(alone, contact) for contact in ("mum", "nan", "sue")] == ["send R07", "exclude R07", "exclude R42"]
+
+
+def test_a_school_may_send_bills_to_all_parents() -> None:
+    """P5: that somebody pays matters where bills go to those who pay."""
+    rows = [relation(**PARENT), relation("dad", **PARENT, bill_payer=True)]
+    usual = decided(Policy(), "billing", relationships=rows)
+    assert [fate(usual, contact) for contact in ("mum", "dad")] == ["exclude P5", "send P5"]
+    everyone = decided(setting("billing", audience="parents"), "billing", relationships=rows)
+    assert [fate(everyone, contact) for contact in ("mum", "dad")] == ["send R07", "send R07"]
+
+
+def test_a_short_review_period_never_lets_a_block_end_by_itself() -> None:
+    """R05: with the shortest period a school may set, what is not reviewed again is held, never sent."""
+    shortest = Policy(safeguarding_review_days=31)
+    rows = [relation(**PARENT)]
+    for days in range(100):
+        reviewed = (dt.date(2026, 6, 15) - dt.timedelta(days=days)).isoformat()
+        block = [deny(basis="safeguarding", reviewed_on=reviewed)]
+        expected = "exclude R02" if days <= 31 else "hold R05"
+        assert fate(decided(shortest, "report", relationships=rows, restrictions=block)) == expected
 
 
 def test_the_table_is_whole_and_lawful() -> None:
