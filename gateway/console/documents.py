@@ -1,20 +1,46 @@
 """The secure page of a message: asks who the reader is, then shows the whole text (R41)."""
 
 import datetime as dt
-from collections.abc import Mapping
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from functools import wraps
 
 from aiohttp import web
 
 from gateway.access import Link
-from gateway.console.links import delivery_of, ended, read_form, shown
-from gateway.console.pages import document_page, locked_page, office_page, question_page
+from gateway.console.consents import holds_pass, post_answer, question_below
+from gateway.console.links import browser_phrases, delivery_of, ended, read_form, shown
+from gateway.console.pages import document_page, ended_page, locked_page, office_page, question_page
 from gateway.content.phrases import Phrases
 from gateway.directory.addresses import country_of
+from gateway.dispatch.consents import is_question
+from gateway.dispatch.deny_snapshots import REST
 from gateway.dispatch.documents import LINK_WINDOW, Denied, DocumentDesk, Waiting
 from gateway.dispatch.identity_check import Kind, birth_date_answer, postcode_answer
 from gateway.services import SERVICES
+from gateway.store.people import RestrictionsUnreadableError
+
+_log = logging.getLogger(__name__)
+
+_Page = Callable[[web.Request], Awaitable[web.Response]]
 
 
+def shut_while_unreadable(serve: _Page) -> _Page:
+    """Open nothing while nobody can say who is barred (R46); the page gives no reason, but may be tried again."""
+
+    @wraps(serve)
+    async def guarded(request: web.Request) -> web.Response:
+        try:
+            return await serve(request)
+        except RestrictionsUnreadableError:
+            _log.exception("page_kept_shut")
+            page = ended_page(browser_phrases(request))
+            return shown(page, status=503, headers={"Retry-After": str(int(REST.total_seconds()))})
+
+    return guarded
+
+
+@shut_while_unreadable
 async def get_document(request: web.Request) -> web.Response:
     """Show the question; mail scanners and previews come here, so nothing changes and nothing is given away."""
     waiting = await _waiting(request)
@@ -25,12 +51,19 @@ async def get_document(request: web.Request) -> web.Response:
     return _asked(request, waiting)
 
 
+@shut_while_unreadable
 async def post_document(request: web.Request) -> web.Response:
-    """Check the answer and show the text."""
+    """Check the answer and show the text; or take the reply to a question that stood below it (R14)."""
     form = await read_form(request)
     waiting = await _waiting(request)
     if waiting is None:
         return ended(request)
+    if holds_pass(form) and is_question(waiting.notification):
+        return await post_answer(request, form, waiting) or (_locked if waiting.locked else _asked)(request, waiting)
+    return await _opened(request, form, waiting)
+
+
+async def _opened(request: web.Request, form: Mapping[str, str], waiting: Waiting) -> web.Response:
     given = _given(form, waiting)
     if given is None and not waiting.locked:
         return _asked(request, waiting, wrong=True)
@@ -41,7 +74,8 @@ async def post_document(request: web.Request) -> web.Response:
         return _asked(request, waiting, wrong=True)
     phrases = _phrases(request, waiting)
     wanted = waiting.reader.message.language
-    return shown(document_page(phrases, waiting.school.name, waiting.look, opened, wanted=wanted))
+    below = await question_below(request, waiting, phrases) if is_question(waiting.notification) else ""
+    return shown(document_page(phrases, waiting.school.name, waiting.look, opened, wanted=wanted, below=below))
 
 
 async def _waiting(request: web.Request) -> Waiting | None:
@@ -51,7 +85,13 @@ async def _waiting(request: web.Request) -> Waiting | None:
 
 def _desk(request: web.Request) -> DocumentDesk:
     services = request.app[SERVICES]
-    return DocumentDesk(services.database, services.renderer, now=services.now, policy=services.policy)
+    return DocumentDesk(
+        services.database,
+        services.renderer,
+        now=services.now,
+        policy=services.policy,
+        snapshots=services.snapshots,
+    )
 
 
 def _phrases(request: web.Request, waiting: Waiting) -> Phrases:

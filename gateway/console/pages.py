@@ -22,7 +22,7 @@ PLAIN = Look()
 
 def ended_page(phrases: Phrases) -> str:
     """Say that a link leads nowhere: the same page for every reason, so that it tells none."""
-    return _page(phrases, phrases.link_ended(), f"<h1>{escape(phrases.link_ended())}</h1>\n")
+    return html_page(phrases, phrases.link_ended(), f"<h1>{escape(phrases.link_ended())}</h1>\n")
 
 
 def office_page(phrases: Phrases, school: str, look: Look) -> str:
@@ -44,22 +44,25 @@ def question_page(
     else:
         order = _date_order(phrases.language, territory)
         fields, first, refusal = _date_fields(phrases, question, order, wrong=wrong), order[0], phrases.no_match()
-    title = phrases.page_title(_value(phrases, school))
+    title = phrases.page_title(value_in(phrases, school))
     body = (
         f"<h1>{escape(title)}</h1>\n"
-        f"{_error(refusal, first) if wrong else ''}"
+        f"{error_above(refusal, first) if wrong else ''}"
         '<form method="post" novalidate>\n'
         f"{fields}"
         f'<button type="submit">{escape(phrases.open_document())}</button>\n'
         "</form>\n"
     )
-    return _page(phrases, f"{refusal} {title}" if wrong else title, body, school=school, look=look)
+    return html_page(phrases, f"{refusal} {title}" if wrong else title, body, school=school, look=look)
 
 
-def document_page(phrases: Phrases, school: str, look: Look, document: Document, *, wanted: str) -> str:
+def document_page(
+    phrases: Phrases, school: str, look: Look, document: Document, *, wanted: str, below: str = ""
+) -> str:
     """Show the whole text; the browser's title says nothing of what it is about.
 
-    A text in another language than the one the reader wanted carries a note that says so.
+    A text in another language than the one the reader wanted carries a note that says so. `below` is what follows the
+    text, in the reader's language.
     """
     note = ""
     if not same(wanted, document.language):
@@ -68,8 +71,8 @@ def document_page(phrases: Phrases, school: str, look: Look, document: Document,
     heading = (
         f'<h1 lang="{escape(document.language)}" dir="{direction(document.language)}">{escape(document.title)}</h1>\n'
     )
-    title = phrases.page_title(_value(phrases, school))
-    return _page(phrases, title, note + heading + document.html, school=school, look=look)
+    title = phrases.page_title(value_in(phrases, school))
+    return html_page(phrases, title, note + heading + document.html + below, school=school, look=look)
 
 
 def unsubscribe_page(phrases: Phrases, school: str, look: Look) -> str:
@@ -77,23 +80,24 @@ def unsubscribe_page(phrases: Phrases, school: str, look: Look) -> str:
     title = phrases.unsubscribe_button()
     body = (
         f"<h1>{escape(title)}</h1>\n"
-        f"<p>{escape(phrases.unsubscribe_question(_value(phrases, school)))}</p>\n"
+        f"<p>{escape(phrases.unsubscribe_question(value_in(phrases, school)))}</p>\n"
         '<form method="post">\n'
         '<input type="hidden" name="List-Unsubscribe" value="One-Click">\n'
         f'<button type="submit">{escape(title)}</button>\n'
         "</form>\n"
     )
-    return _page(phrases, title, body, school=school, look=look)
+    return html_page(phrases, title, body, school=school, look=look)
 
 
 def unsubscribed_page(phrases: Phrases, school: str, look: Look) -> str:
     """Confirm that messages of a kind have stopped."""
     title = phrases.unsubscribe_button()
     body = f"<h1>{escape(title)}</h1>\n<p>{escape(phrases.unsubscribed())}</p>\n"
-    return _page(phrases, title, body, school=school, look=look)
+    return html_page(phrases, title, body, school=school, look=look)
 
 
-def _page(phrases: Phrases, title: str, body: str, *, school: str = "", look: Look = PLAIN) -> str:
+def html_page(phrases: Phrases, title: str, body: str, *, school: str = "", look: Look = PLAIN) -> str:
+    """Put a page round its body; `title` shows in tabs and histories."""
     language = phrases.language
     size = f' class="{_LARGE[look.points]}"' if _LARGE[look.points] else ""
     header = f'<header><span dir="auto">{escape(school)}</span></header>\n' if school else ""
@@ -106,12 +110,12 @@ def _page(phrases: Phrases, title: str, body: str, *, school: str = "", look: Lo
 
 
 def _notice(phrases: Phrases, school: str, look: Look, sentence: str) -> str:
-    title = phrases.page_title(_value(phrases, school))
+    title = phrases.page_title(value_in(phrases, school))
     body = f"<h1>{escape(title)}</h1>\n<p>{escape(sentence)}</p>\n"
-    return _page(phrases, title, body, school=school, look=look)
+    return html_page(phrases, title, body, school=school, look=look)
 
 
-def _error(sentence: str, field: str) -> str:
+def error_above(sentence: str, field: str) -> str:
     """Say first what went wrong, and lead to the field."""
     return f'<div class="wrong" role="alert" id="wrong"><a href="#{field}">{escape(sentence)}</a></div>\n'
 
@@ -119,7 +123,7 @@ def _error(sentence: str, field: str) -> str:
 def _date_fields(phrases: Phrases, question: Question, order: Iterable[str], *, wrong: bool) -> str:
     """Write three fields in the order of the reader's language: calendars to pick from are slow to reach 2014."""
     labels = {"day": phrases.day(), "month": phrases.month(), "year": phrases.year()}
-    student = phrases.your_children(1) if question.student is None else _value(phrases, question.student)
+    student = phrases.your_children(1) if question.student is None else value_in(phrases, question.student)
     # Not isolated: from right to left its parts are to run like the fields below it.
     example = " ".join(_EXAMPLE[part] for part in order)
     parts = "".join(
@@ -158,5 +162,6 @@ def _date_order(language: str, territory: str) -> list[str]:
     return sorted(letters, key=lambda part: pattern.find(letters[part]))
 
 
-def _value(phrases: Phrases, text: str) -> str:
+def value_in(phrases: Phrases, text: str) -> str:
+    """Put a value among words of ours, whichever way either runs; still to be escaped."""
     return isolated(text, right_to_left=direction(phrases.language) == "rtl")

@@ -34,6 +34,12 @@ border:2px solid #1a1a1a;border-radius:0;background:#fff;color:inherit}
 input.year{inline-size:6rem}
 input.postcode{inline-size:10rem;max-inline-size:100%}
 .field{margin:0 0 1.5rem}
+.answer{border-block-start:1px solid #767676;padding-block-start:1rem;margin-block-start:1.5rem}
+.answer fieldset fieldset{margin:0 0 .5rem}
+.choice{display:flex;align-items:center;gap:.75rem;font-weight:normal;min-block-size:2.75rem;margin:0}
+.choice input{flex:none;inline-size:1.5rem;min-block-size:1.5rem;margin:0}
+.done{border:.25rem solid #0b6623;padding:1rem;margin:0 0 1.5rem}
+.done p:last-child{margin:0}
 .wrong{border:.25rem solid #a3160c;padding:1rem;margin:0 0 1.5rem}
 .wrong a{color:#a3160c;font-weight:bold}
 .wrong~form input{border-color:#a3160c}

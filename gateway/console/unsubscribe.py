@@ -12,7 +12,6 @@ from gateway.content.policy import Look
 from gateway.directory.model import Category, School
 from gateway.dispatch.messages import formats_of
 from gateway.dispatch.rendering import Reader
-from gateway.rules.categories import CATEGORIES
 from gateway.services import SERVICES
 from gateway.store.people import place_of
 from gateway.store.sending import load_deliveries
@@ -77,7 +76,7 @@ async def _subscription(request: web.Request) -> _Subscription | None:
     if reader.point is None or place_of(school, reader.point) != row.place:
         return None  # who reads there now is not who the mail was for
     category = Category(notifications[row.notification].category)
-    if not CATEGORIES[category].unsubscribe:
+    if not reader.unsubscribe:
         return None
     return _Subscription(reader=reader, school=school, category=category)
 
