@@ -1,0 +1,86 @@
+"""Whether this process can do its work: asked by probes, so it never hangs and costs next to nothing."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from redis.exceptions import RedisError
+
+from gateway.dispatch.asking import Question
+from gateway.dispatch.provider_gate import ProviderGate
+from gateway.dispatch.queue_server import ask_queue_server
+from gateway.store.database import Database
+from gateway.store.migrate import head
+from gateway.store.server import DatabaseAwayError, ask_for_schema
+
+PATIENCE_SECONDS = 1.0
+"""How long a probe waits for an answer; Kubernetes gives up on the probe itself after three seconds."""
+KEEP_SECONDS = 1.0
+"""However many ask, the servers are asked once a second at most."""
+
+
+class Readiness:
+    """Asks database and queue at the same time, and how the providers are."""
+
+    def __init__(self, database: Database, redis_url: str | None, gate: ProviderGate) -> None:
+        self._database = database
+        self._redis_url = redis_url
+        self._gate = gate
+        self._providers = Question(self._ask_gate, patience=PATIENCE_SECONDS, keep=KEEP_SECONDS)
+        self._questions = {"database": _probe(self._database_fault)}
+        if redis_url is not None:
+            self._questions["queue"] = _probe(self._queue_fault)
+
+    async def faults(self) -> dict[str, str | None]:
+        """Say of each part in one sentence why it cannot be used, or None; takes a second at most."""
+        answers = await asyncio.gather(*(_answer(part, question) for part, question in self._questions.items()))
+        return dict(zip(self._questions, answers, strict=True))
+
+    async def providers(self) -> dict[str, str]:
+        """Give each provider's breaker (`closed`, `open`, `half_open`), or nothing while that cannot be known.
+
+        A provider in trouble is waited for: it makes no process unready.
+        """
+        try:
+            return await self._providers.answer()
+        except (OSError, RedisError):
+            return {}
+
+    async def _ask_gate(self) -> dict[str, str]:
+        return {health.provider: health.standing.value for health in await self._gate.states()}
+
+    async def _database_fault(self) -> str | None:
+        try:
+            revision = await ask_for_schema(self._database, patience=PATIENCE_SECONDS)
+        except TimeoutError:
+            return _too_late("database")
+        except DatabaseAwayError as kind:
+            return f"The database cannot be used ({kind}): check GATEWAY_DATABASE_URL and the server."
+        if revision != head():
+            return "The database does not have this release's schema: run gateway migrate."
+        return None
+
+    async def _queue_fault(self) -> str | None:
+        try:
+            await ask_queue_server(self._redis_url or "", patience=PATIENCE_SECONDS)
+        except (OSError, RedisError) as error:
+            return f"Redis does not answer ({type(error).__name__}): check GATEWAY_REDIS_URL and the server."
+        return None
+
+    async def close(self) -> None:
+        """Ask no more."""
+        await asyncio.gather(self._providers.close(), *(question.close() for question in self._questions.values()))
+
+
+def _probe(ask: Callable[[], Awaitable[str | None]]) -> Question[str | None]:
+    return Question(ask, patience=PATIENCE_SECONDS, keep=KEEP_SECONDS)
+
+
+async def _answer(part: str, question: Question[str | None]) -> str | None:
+    try:
+        return await question.answer()
+    except TimeoutError:
+        return _too_late(part)
+
+
+def _too_late(part: str) -> str:
+    return f"The {part} does not answer within {PATIENCE_SECONDS:g} s: it is overloaded, paused or out of reach."
