@@ -16,7 +16,7 @@ lint: development ## Check style, types and the direction of imports
 	$(PYTHON) -m mypy
 	$(PYTHON) .venv/bin/lint-imports
 
-bench: development ## Measure intake and sending on this machine
+bench: development ## Measure against the goals and others (ARGS=fanout: one of them; ARGS=--quick: only that it runs)
 	@$(PYTHON) -m tests.bench $(ARGS)
 
 chaos: development ## Kill workers and servers under load; count lost and doubled messages
@@ -28,7 +28,7 @@ serve: runtime ## Serve the API and console on http://127.0.0.1:8080
 lock: ## Pin the requirements of pyproject.toml again, with hashes (needs uv; newest versions: ARGS=--upgrade)
 	@command -v uv >/dev/null || { echo "make lock needs uv on the PATH." >&2; exit 1; }
 	uv pip compile $(LOCK) pyproject.toml --output-file requirements.txt
-	uv pip compile $(LOCK) pyproject.toml --extra test --extra check --constraint requirements.txt --output-file requirements-dev.txt
+	uv pip compile $(LOCK) pyproject.toml --extra telemetry --extra test --extra check --constraint requirements.txt --output-file requirements-dev.txt
 
 LOCK = --quiet --universal --python-version 3.11 --generate-hashes --no-header $(ARGS)
 

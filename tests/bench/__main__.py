@@ -1,12 +1,41 @@
-"""`make bench`: every benchmark in turn, each a command of its own."""
+"""`make bench`: every benchmark in turn, then one table of goals and figures.
+
+python -m tests.bench [NAME…] [--quick | --full] [--profile] [--rounds N] [--workers N]
+"""
 
 import subprocess
 import sys
-from pathlib import Path
+from importlib import import_module
 
-BENCHMARKS = ("flow", "planning", "mails", "rules")
+from tests.bench.installation import servers
+from tests.bench.options import Options, read_options
+from tests.bench.table import Result, print_table, say
 
-for name in sys.argv[1:] or BENCHMARKS:
-    sys.stdout.write(f"\n{name}\n")
-    sys.stdout.flush()
-    subprocess.run([sys.executable, str(Path(__file__).with_name(f"{name}.py"))], check=True)  # our own files
+AGAINST_GOALS = ("fanout", "delayed", "intake", "emergency", "million")
+"""Each has `measure`, which gives lines of the table."""
+PARTS = ("rules", "mails", "smtp", "planning", "flow")
+"""Programs that print figures of one part of the gateway."""
+
+
+def main() -> None:
+    """Run what was asked for."""
+    options = read_options()
+    if unknown := [name for name in options.names if name not in AGAINST_GOALS + PARTS]:
+        sys.exit(f"There is no benchmark {unknown[0]}: choose from {', '.join(AGAINST_GOALS + PARTS)}.")
+    names = options.names or (AGAINST_GOALS if options.quick or options.profile else AGAINST_GOALS + PARTS)
+    results = [result for name in names for result in _run(name, options)]
+    print_table(results)
+
+
+def _run(name: str, options: Options) -> list[Result]:
+    say(f"\n{name}")
+    if name in PARTS:
+        subprocess.run([sys.executable, "-m", f"tests.bench.{name}"], check=True)
+        return []
+    with servers() as running:
+        results: list[Result] = import_module(f"tests.bench.{name}").measure(options, running)
+    return results
+
+
+if __name__ == "__main__":
+    main()

@@ -52,7 +52,7 @@ async def _import(gateway: Gateway) -> Directory:
     archive = (resources.files("gateway.sample") / "hollins.zip").read_bytes()
     today = gateway.services.now().date()
     reading = without_problems(read_oneroster(archive, today=today).directory, today=today)
-    await Roster(gateway.database, now=gateway.services.now).replace(reading, today=today)
+    await Roster(gateway.database, gateway.services.library, now=gateway.services.now).replace(reading, today=today)
     return reading.directory
 
 

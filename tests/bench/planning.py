@@ -48,7 +48,7 @@ async def write_directory(folder: str, contacts: int) -> None:
     directory = school(round(contacts / _CONTACTS_PER_STUDENT))
     reading = Reading(directory=directory, refused=(), mentioned=frozenset())
     async with assembled(settings_for(folder)) as gateway:
-        await Roster(gateway.database, now=utc_now).replace(reading, today=utc_now().date())
+        await Roster(gateway.database, gateway.services.library, now=utc_now).replace(reading, today=utc_now().date())
         principal = Principal(key="bench", name="bench", school=directory.school.id, scopes=frozenset(Scope))
         await gateway.services.intake.accept(principal, LETTER, key=None)
 

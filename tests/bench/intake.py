@@ -1,0 +1,137 @@
+"""Durable intake over 64 kept connections, beside the same aiohttp handler that stores nothing.
+
+The load comes from `wrk`, written in C: a Python client would need more of the two cores than the server it measures.
+"""
+
+import asyncio
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from tests.bench.client import NotWorkingError
+from tests.bench.families import student, write_school
+from tests.bench.installation import Installation, Servers, installed
+from tests.bench.mail import NEWSLETTER
+from tests.bench.options import Options
+from tests.bench.profiling import profiled
+from tests.bench.servers import connect, end
+from tests.bench.table import Result, median, say
+from tests.bench.usage import in_words
+from tests.servers import ServerMissingError, _answers, _free_port
+
+CONNECTIONS = 64
+NOTIFY_INTAKE = 310
+"""Requests a second of GOV.UK Notify's own server on two cores (measured, design ground)."""
+
+_ROOT = Path(__file__).parents[2]
+_CONTACTS = 1_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """What wrk saw."""
+
+    requests: int
+    seconds: float
+    refused: int
+    broken: int
+    median_ms: float
+    slow_ms: float
+
+    @property
+    def rate(self) -> float:
+        """Requests a second."""
+        return self.requests / self.seconds
+
+    def in_words(self) -> str:
+        """Tell rate and latencies."""
+        return f"{self.rate:,.0f}/s, median {self.median_ms:.1f} ms, 99 of 100 within {self.slow_ms:.1f} ms"
+
+
+def measure(options: Options, running: Servers) -> list[Result]:
+    """Take the bare handler and the gateway in turn."""
+    seconds = options.size(10, quick=2)
+    durable: list[Load] = []
+    bare: list[Load] = []
+    with tempfile.TemporaryDirectory(prefix="gateway-bench-intake-") as name:
+        body = Path(name) / "body.json"
+        body.write_bytes(msgspec.json.encode(NEWSLETTER | {"audience": {"students": [student(1), student(2)]}}))
+        url = running.new_gateway_database("intake")
+        # No workers: what they do is measured elsewhere. The queue and the clock are there as always.
+        with installed(running, url, workers={}) as gateway:
+            asyncio.run(write_school(url, _CONTACTS))
+            key = gateway.client.key
+            with _bare_server(key) as port:
+                for number in range(-1, options.rounds):
+                    last = asyncio.run(_one_round(gateway, body, seconds, number, profile=options.profile))
+                    alone = _load(port, key, body, seconds, f"bare-{number}-")
+                    if number >= 0:
+                        durable.append(last)
+                        bare.append(alone)
+                        say(f"gateway: {last.in_words()}; bare: {alone.in_words()}")
+            peaks = gateway.memory()
+    say("peak MB: " + " · ".join(f"{name} {megabytes:.0f}" for name, megabytes in peaks.items()))
+    ours, theirs = (median([load.rate for load in loads]) for loads in (durable, bare))
+    note = f"{ours:,.0f}/s against {theirs:,.0f}/s"
+    return [
+        Result(what="durable intake against the bare handler", figure=ours / theirs, unit="x", goal=0.75, note=note),
+        Result(what="durable intake, 25 times GOV.UK Notify's", figure=ours, unit="/s", goal=25 * NOTIFY_INTAKE),
+    ]
+
+
+async def _one_round(gateway: Installation, body: Path, seconds: int, number: int, *, profile: bool) -> Load:
+    """Load the gateway and check that the database has everything that was answered."""
+    connection = await connect(gateway.database_url)
+    counting = "SELECT count(*) FROM notifications"
+    try:
+        before = await connection.fetchval(counting)
+        async with profiled(gateway, "intake", wanted=profile and number >= 0):
+            meter = gateway.meter()
+            client = gateway.client
+            load = await asyncio.to_thread(_load, client.port, client.key, body, seconds, f"round-{number}-")
+            spent = meter.spent()
+        kept = await connection.fetchval(counting) - before
+    finally:
+        await connection.close()
+    if kept < load.requests:
+        raise NotWorkingError(f"{load.requests} requests were answered, but {kept} are on record.")
+    if number >= 0:
+        say(f"    processor seconds in {load.seconds:.0f} s: {in_words(spent)}")
+    return load
+
+
+def _load(port: int, key: str, body: Path, seconds: int, prefix: str) -> Load:
+    """Post as fast as answers come."""
+    program = shutil.which("wrk")
+    if program is None:
+        raise ServerMissingError("wrk: install Debian's package wrk.")
+    shape = ["--threads", "1", "--connections", str(CONNECTIONS), "--duration", f"{seconds}s", "--timeout", "10s"]
+    script = ["--script", str(Path(__file__).with_name("intake.lua")), f"http://127.0.0.1:{port}/v1/notifications"]
+    command = [program, *shape, "--latency", *script, "--", key, str(body), prefix]
+    answer = subprocess.run(command, check=True, capture_output=True, text=True)
+    found = json.loads(answer.stdout.rpartition("RESULT ")[2])
+    load = Load(**found)
+    if load.refused or load.broken or not load.requests:
+        raise NotWorkingError(f"Of {load.requests} requests {load.refused} were refused and {load.broken} broke off.")
+    return load
+
+
+@contextmanager
+def _bare_server(key: str) -> Iterator[int]:
+    port = _free_port()
+    process = subprocess.Popen([sys.executable, "-m", "tests.bench.bare_server", str(port), key], cwd=_ROOT)
+    try:
+        if not _answers(process, lambda: socket.create_connection(("127.0.0.1", port)).close()):
+            raise NotWorkingError("The bare server never answered.")
+        yield port
+    finally:
+        end(process)
