@@ -1,5 +1,6 @@
 """API keys: how they are made, what of them is stored, and what each scope allows."""
 
+import base64
 import hashlib
 import hmac
 import re
@@ -92,6 +93,31 @@ def sign_link(secret_key: str, link: Link, delivery: str) -> str:
 def link_is_genuine(secret_key: str, link: Link, delivery: str, signature: str) -> bool:
     """Check a link in constant time."""
     return hmac.compare_digest(sign_link(secret_key, link, delivery).encode(), signature.encode())
+
+
+_REPLY = re.compile(r"reply\+([0-9a-z]{1,100})\.([0-9a-v]{20})@", re.IGNORECASE)
+_REPLY_BYTES = 12
+"""96 bits, in 20 characters: with an id of 34 all fits into the 64 that may stand before the @ (RFC 5321)."""
+
+
+def reply_address(secret_key: str, delivery: str, domain: str) -> str:
+    """Make the address at which an answer to one delivery arrives: `reply+DELIVERY.SIGNATURE@DOMAIN` (R40)."""
+    return f"reply+{delivery}.{_sign_reply(secret_key, delivery)}@{domain}"
+
+
+def replied_delivery(secret_key: str, address: str) -> str | None:
+    """Tell which delivery an address of ours answers to, None for any other; mail servers may have changed its case."""
+    match = _REPLY.match(address.strip())
+    if match is None:
+        return None
+    delivery, signature = match[1].lower(), match[2].lower()
+    genuine = hmac.compare_digest(_sign_reply(secret_key, delivery).encode(), signature.encode())
+    return delivery if genuine else None
+
+
+def _sign_reply(secret_key: str, delivery: str) -> str:
+    digest = hmac.digest(secret_key.encode(), f"reply:{delivery}".encode(), "sha256")[:_REPLY_BYTES]
+    return base64.b32hexencode(digest).decode().rstrip("=").lower()
 
 
 class Record(StrEnum):

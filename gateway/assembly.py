@@ -8,36 +8,53 @@ import os
 import random
 import secrets
 import socket
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-import sqlalchemy.exc
-from sqlalchemy import select
+from typing import Protocol
 
 import locales
-from channels.base import Channel, Sheet
+from channels.base import Channel, Limits, Sheet
 from channels.email_smtp import SmtpChannel
 from channels.letter_sheet import LetterError, typeset
 from channels.outbox import Failures, OutboxCalls, OutboxLetters, OutboxMail, OutboxTexts, never_fails
 from channels.smtp_settings import SmtpSettings
 from channels.smtp_settings import SmtpTls as ChannelTls
-from gateway.access import link_is_genuine, sign_link
+from gateway.access import link_is_genuine, reply_address, sign_link
 from gateway.content.catalogues import Catalogues
 from gateway.directory.model import ChannelName
+from gateway.dispatch.backlog import Backlog
 from gateway.dispatch.built_in import read_library
 from gateway.dispatch.clock import Clock
+from gateway.dispatch.consent_tasks import ConsentWatch
+from gateway.dispatch.coordination.base import Coordination
+from gateway.dispatch.coordination.in_process import InProcess
+from gateway.dispatch.coordination.on_redis import OnRedis
 from gateway.dispatch.deny_snapshots import DenySnapshots
+from gateway.dispatch.finding_out import Inquiry
+from gateway.dispatch.holds import Holds
 from gateway.dispatch.intake import Intake
+from gateway.dispatch.key_ring import KeyRing
+from gateway.dispatch.last_check import LastCheck
 from gateway.dispatch.library import Library
+from gateway.dispatch.metrics import Metrics
+from gateway.dispatch.page_texts import PageWriter
+from gateway.dispatch.pager import Pager
+from gateway.dispatch.paging import WAKE_UP as PAGE
+from gateway.dispatch.paging import Paging
 from gateway.dispatch.planner import Planner
+from gateway.dispatch.provider_gate import ProviderGate, gate_name
+from gateway.dispatch.readiness import Readiness
 from gateway.dispatch.receipts import ReceiptDesk
 from gateway.dispatch.recording import Recorder
+from gateway.dispatch.relief import Relief
 from gateway.dispatch.rendering import Renderer, Sending
 from gateway.dispatch.requests import Lane
 from gateway.dispatch.restriction_tasks import Reminders
 from gateway.dispatch.sender import Sender
+from gateway.dispatch.tracing import Tracer, make_tracer
 from gateway.dispatch.wakeups import WakeUps
 from gateway.dispatch.withdrawing import Withdrawer
 from gateway.rules.policy import Policy
@@ -46,8 +63,7 @@ from gateway.settings import EmailProvider, Settings, SmsProvider, SmtpTls
 from gateway.store.database import Database
 from gateway.store.installation import keep_secret
 from gateway.store.leases import claim_owners, end_leases
-from gateway.store.migrate import is_current, migrate
-from gateway.store.tables import schools
+from gateway.store.migrate import migrate
 
 _log = logging.getLogger(__name__)
 
@@ -56,7 +72,7 @@ LIBRARY = Path(__file__).parent / "content" / "library"
 THREADS = {Lane.EMERGENCY: 4, Lane.STANDARD: 4, Lane.BULK: 2}
 """Batches in work at once in one process. A thread waits for its batch, so more of them cost little and gain little."""
 
-_GRACE_SECONDS = 20.0
+GRACE_SECONDS = 20.0
 """How long a stopping process may finish or hand back what it has claimed."""
 
 
@@ -75,6 +91,7 @@ class Gateway:
     channels: Mapping[ChannelName, Channel]
     planner: Planner
     sender: Sender
+    pager: Pager
     clock: Clock
     services: Services
     catalogue_languages: frozenset[str]
@@ -101,6 +118,7 @@ class Gateway:
         """Begin to take wake-ups of these lanes in the running loop."""
         self.wakeups.serve("plan", self.planner.plan)
         self.wakeups.serve("send", self.sender.send)
+        self.wakeups.serve(PAGE, self.pager.send)
         for channel in self.channels.values():
             await channel.open()
         self.wakeups.start(lanes, threads=sum(THREADS[lane] for lane in lanes))
@@ -114,17 +132,28 @@ async def assembled(
     failures: Failures = never_fails,
     real_postcodes: bool = False,
     policy: Policy | None = None,
+    tracer: Tracer | None = None,
 ) -> AsyncIterator[Gateway]:
     """Put a gateway together in the running loop and take it apart at the end.
 
-    `failures` tells the outbox what to refuse, for demonstrations and tests.
+    `failures` tells the outbox what to refuse, for demonstrations and tests. `policy` is what holds for a school as
+    far as it has set nothing else. `tracer` replaces the one that the settings ask for.
     """
     policy = policy or Policy()
     database = Database(settings.database_url)
     if settings.sqlite:
         await migrate(database)
-    wakeups = WakeUps(settings.redis_url)
+    metrics, tracer = Metrics(), tracer or make_tracer(settings.traces_endpoint)
+    wakeups = WakeUps(settings.redis_url, tracer=tracer)
     channels = make_channels(settings, now=now, failures=failures)
+    coordination: Coordination = OnRedis(settings.redis_url, now=now) if settings.redis_url else InProcess(now=now)
+    gate = ProviderGate(
+        coordination,
+        {gate_name(name, channel): channel.limits for name, channel in channels.items()},
+        now=now,
+        chance=random.random,
+    )
+    readiness, backlog = Readiness(database, settings.redis_url, gate), Backlog(database, now=now)
     try:
         secret = settings.secret_key or await keep_secret(database, "link_key", secrets.token_hex(32))
         owner = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
@@ -134,24 +163,33 @@ async def assembled(
             mail_from=settings.email_from,
             public_url=settings.public_url,
             sign=lambda link, delivery: sign_link(secret, link, delivery),
+            reply_address=_reply_address(settings.reply_domain, secret),
         )
-        renderer = Renderer(catalogues, sending, now=now, real_postcodes=real_postcodes)
+        renderer = Renderer(catalogues, sending, now=now, policy=policy, real_postcodes=real_postcodes)
+        recorder = Recorder()
         receipts = ReceiptDesk(database, wakeups, now=now)
         snapshots = DenySnapshots(database, now=now, policy=policy, secret_key=secret)
         services = Services(
             database=database,
             wakeups=wakeups,
+            keys=KeyRing(database, clock=time.monotonic),
             intake=Intake(database, wakeups, library, now=now),
             library=library,
+            snapshots=snapshots,
             receipts=receipts,
             renderer=renderer,
             providers={channel.name: channel for channel in channels.values()},
+            gate=gate,
             policy=policy,
             now=now,
             public_url=settings.public_url,
+            sign_link=lambda link, subject: sign_link(secret, link, subject),
             link_is_genuine=lambda link, delivery, signature: link_is_genuine(secret, link, delivery, signature),
             max_body_bytes=settings.max_body_bytes,
-            ready=lambda: lacking(database, wakeups),
+            readiness=readiness,
+            backlog=backlog,
+            metrics=metrics,
+            tracer=tracer,
         )
         yield Gateway(
             settings=settings,
@@ -163,33 +201,56 @@ async def assembled(
                 database,
                 wakeups,
                 channels,
-                renderer,
-                Recorder(),
+                gate,
+                LastCheck(database, renderer, recorder, now=now, policy=policy, snapshots=snapshots),
+                recorder,
+                Inquiry(database, channels, renderer, recorder, now=now),
                 owner=owner,
                 now=now,
                 chance=random.random,
-                policy=policy,
-                snapshots=snapshots,
+                metrics=metrics,
+            ),
+            pager=Pager(
+                database,
+                channels,
+                PageWriter(renderer.phrases, mail_from=settings.email_from, public_url=settings.public_url, now=now),
+                owner=owner,
+                now=now,
             ),
             clock=Clock(
                 database,
                 wakeups,
                 receipts,
                 now=now,
+                metrics=metrics,
+                tracer=tracer,
                 sweeps=(
                     Withdrawer(database, wakeups, now=now, policy=policy, snapshots=snapshots).round,
                     snapshots.round,
                     Reminders(database, now=now, policy=policy).round,
+                    Relief(database, now=now, policy=policy).round,
+                    Holds(database, wakeups, now=now, policy=policy, snapshots=snapshots).round,
+                    Paging(database, wakeups, now=now, policy=policy).round,
+                    ConsentWatch(database, now=now, policy=policy).round,
                 ),
             ),
             services=services,
             catalogue_languages=catalogues.languages,
         )
     finally:
-        await wakeups.stop(patience=_GRACE_SECONDS)
+        await wakeups.stop(patience=GRACE_SECONDS)
         for channel in channels.values():
             await channel.close()
+        await readiness.close()
+        await backlog.close()
+        await coordination.close()
         await database.close()
+        await asyncio.to_thread(tracer.close)
+
+
+def _reply_address(domain: str | None, secret: str) -> Callable[[str], str] | None:
+    """Say how deliveries get their reply addresses, if the installation takes replies (R40)."""
+    return None if domain is None else lambda delivery: reply_address(secret, delivery, domain)
 
 
 def make_channels(
@@ -197,18 +258,31 @@ def make_channels(
 ) -> dict[ChannelName, Channel]:
     """Choose the provider of each channel."""
     outbox = settings.outbox_dir
-    email: Channel = OutboxMail(outbox, failures=failures)
+    email: _Limited = OutboxMail(outbox, failures=failures)
     if settings.email_provider is EmailProvider.SMTP:
         email = SmtpChannel(_smtp(settings))
-    sms: Channel = OutboxTexts(outbox, now=now, failures=failures)
+    sms: _Limited = OutboxTexts(outbox, now=now, failures=failures)
     if settings.sms_provider is SmsProvider.TWILIO:
         sms = _twilio(settings, now)
     return {
-        ChannelName.EMAIL: email,
-        ChannelName.SMS: sms,
-        ChannelName.VOICE: OutboxCalls(outbox, now=now, failures=failures),
-        ChannelName.LETTER: OutboxLetters(outbox, typeset, failures=failures),
+        ChannelName.EMAIL: _at_rate(email, settings.smtp_rate),
+        ChannelName.SMS: _at_rate(sms, settings.sms_rate),
+        ChannelName.VOICE: _at_rate(OutboxCalls(outbox, now=now, failures=failures), settings.voice_rate),
+        ChannelName.LETTER: _at_rate(OutboxLetters(outbox, typeset, failures=failures), settings.letter_rate),
     }
+
+
+class _Limited(Channel, Protocol):
+    """A channel whose limits the operator can tighten."""
+
+    limits: Limits
+
+
+def _at_rate(channel: _Limited, rate: float | None) -> Channel:
+    """Bind a channel to the hand-overs a second that the operator allows; the provider gate keeps to them."""
+    if rate is not None:
+        channel.limits = replace(channel.limits, rate=rate)
+    return channel
 
 
 _SPECIMEN = Sheet(
@@ -252,7 +326,7 @@ def _smtp(settings: Settings) -> SmtpSettings:
     )
 
 
-def _twilio(settings: Settings, now: Callable[[], dt.datetime]) -> Channel:
+def _twilio(settings: Settings, now: Callable[[], dt.datetime]) -> _Limited:
     """Make the Twilio channel; its client takes 0.3 s to load, which only its users should pay."""
     from channels.sms_twilio import TwilioSettings, TwilioTexts  # noqa: PLC0415  # see above
 
@@ -266,21 +340,6 @@ def _twilio(settings: Settings, now: Callable[[], dt.datetime]) -> Channel:
     if settings.twilio_api_base_url:
         twilio = replace(twilio, api_base_url=settings.twilio_api_base_url)
     return TwilioTexts(twilio, now=now)
-
-
-async def lacking(database: Database, wakeups: WakeUps) -> list[str]:
-    """Say in sentences what keeps this process from working: database, schema, queue."""
-    try:
-        async with database.reading() as connection:
-            await connection.execute(select(schools.c.id).limit(1))
-            if not await is_current(connection):
-                return ["The database has an older schema: run gateway migrate."]
-    except (OSError, sqlalchemy.exc.SQLAlchemyError) as error:
-        return [
-            f"The database cannot be used ({type(error).__name__}): check GATEWAY_DATABASE_URL; run gateway migrate."
-        ]
-    fault = await wakeups.check()
-    return [fault] if fault else []
 
 
 @contextlib.asynccontextmanager

@@ -1,17 +1,24 @@
 """What the handlers work with, put together by the assembly and found under one application key."""
 
 import datetime as dt
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from aiohttp import web
 
 from channels.base import Channel
 from gateway.access import Link
+from gateway.dispatch.backlog import Backlog
+from gateway.dispatch.deny_snapshots import DenySnapshots
 from gateway.dispatch.intake import Intake
+from gateway.dispatch.key_ring import KeyRing
 from gateway.dispatch.library import Library
+from gateway.dispatch.metrics import Metrics
+from gateway.dispatch.provider_gate import ProviderGate
+from gateway.dispatch.readiness import Readiness
 from gateway.dispatch.receipts import ReceiptDesk
 from gateway.dispatch.rendering import Renderer
+from gateway.dispatch.tracing import Tracer
 from gateway.dispatch.wakeups import WakeUps
 from gateway.rules.policy import Policy
 from gateway.store.database import Database
@@ -23,20 +30,28 @@ class Services:
 
     database: Database
     wakeups: WakeUps
+    keys: KeyRing
     intake: Intake
     library: Library
+    snapshots: DenySnapshots
     receipts: ReceiptDesk
     renderer: Renderer
     providers: Mapping[str, Channel]
     """By provider name, as in `/v1/receipts/{provider}`."""
+    gate: ProviderGate
+    """What providers bear at present, as all workers share it."""
     policy: Policy
     now: Callable[[], dt.datetime]
     public_url: str
+    sign_link: Callable[[Link, str], str]
+    """Signs what a link, or a form behind one, is about."""
     link_is_genuine: Callable[[Link, str, str], bool]
     """Checks a document link: what it is for, delivery id and signature."""
     max_body_bytes: int
-    ready: Callable[[], Awaitable[list[str]]]
-    """Says in sentences what a send still lacks."""
+    readiness: Readiness
+    backlog: Backlog
+    metrics: Metrics
+    tracer: Tracer
 
 
 SERVICES = web.AppKey("services", Services)

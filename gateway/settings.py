@@ -1,5 +1,6 @@
 """The settings of one process, read once from `GATEWAY_*` environment variables."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -59,6 +60,8 @@ class Settings:
     """Signs document links; 32 characters or more. Without it the installation keeps one in its database."""
     email_provider: EmailProvider = EmailProvider.OUTBOX
     email_from: str = "school@gateway.example.org"
+    reply_domain: str | None = None
+    """Where answers to mails arrive, each at an address of its own (R40); None means that `From` takes them."""
     smtp_host: str = "localhost"
     smtp_port: int = 25
     smtp_username: str | None = None
@@ -66,17 +69,27 @@ class Settings:
     smtp_tls: SmtpTls | None = None
     """None means: STARTTLS, except to a server on this machine."""
     smtp_connections: int = 8
+    smtp_rate: float | None = None
+    """Mails a second, all processes together; None means unlimited. The other channels' rates alike."""
     sms_provider: SmsProvider = SmsProvider.OUTBOX
+    sms_rate: float | None = None
     twilio_account_sid: str | None = None
     twilio_auth_token: str | None = field(default=None, repr=False)
     twilio_from: str | None = None
     twilio_messaging_service_sid: str | None = None
     twilio_api_base_url: str | None = None
     voice_provider: VoiceProvider = VoiceProvider.OUTBOX
+    voice_rate: float | None = None
     letter_provider: LetterProvider = LetterProvider.OUTBOX
+    letter_rate: float | None = None
     max_body_bytes: int = 5_000_000
     """The largest JSON body taken; a directory upload may be ten times that."""
     log_level: str = "INFO"
+    metrics_port: int | None = None
+    """Where figures are, apart from the API; None means: `serve` gives them at its own port, others nowhere."""
+    metrics_host: str = "127.0.0.1"
+    traces_endpoint: str | None = None
+    """The OTLP collector of `OTEL_EXPORTER_OTLP_ENDPOINT`, the standard's name; None means that nothing is traced."""
 
     @property
     def embedded(self) -> bool:
@@ -103,6 +116,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
                 values[key] = readers[key](text)
             except ValueError as error:
                 raise SettingsError(f"{variable} {error}") from None
+    values["traces_endpoint"] = _traces_endpoint(environment)
     settings = Settings(**values)  # type: ignore[arg-type]  # each reader gives its field's type
     _check_together(settings)
     return settings
@@ -124,15 +138,22 @@ def _readers() -> dict[str, Callable[[str], object]]:
         "secret_key": _secret_key,
         "email_provider": _choice(EmailProvider),
         "email_from": _mail_address,
+        "reply_domain": _domain,
         "smtp_port": _whole_number(1, 65535),
         "smtp_tls": _choice(SmtpTls),
         "smtp_connections": _whole_number(1, 200),
+        "smtp_rate": _rate,
         "sms_provider": _choice(SmsProvider),
+        "sms_rate": _rate,
         "twilio_api_base_url": _url("http", "https"),
         "voice_provider": _choice(VoiceProvider),
+        "voice_rate": _rate,
         "letter_provider": _choice(LetterProvider),
+        "letter_rate": _rate,
         "max_body_bytes": _whole_number(1_000, 100_000_000),
         "log_level": _log_level,
+        "metrics_port": _whole_number(1, 65535),
+        "metrics_host": str,
     }
 
 
@@ -179,6 +200,22 @@ def _whole_number(least: int, most: int) -> Callable[[str], int]:
         return int(text)
 
     return read
+
+
+def _traces_endpoint(environment: Mapping[str, str]) -> str | None:
+    name = "OTEL_EXPORTER_OTLP_ENDPOINT"
+    text = environment.get(name, "").strip()
+    try:
+        return _url("http", "https")(text) if text else None
+    except ValueError as error:
+        raise SettingsError(f"{name} {error}") from None
+
+
+def _rate(text: str) -> float:
+    # Digits and a point only: float() would also take nan, inf and 1e9.
+    if not re.fullmatch(r"\d{1,6}(\.\d{1,3})?", text, re.ASCII) or not 0.01 <= float(text) <= 100_000:
+        raise ValueError("must be a number a second from 0.01 to 100000, such as 12.5; leave it out for no limit.")
+    return float(text)
 
 
 def _url(*schemes: str) -> Callable[[str], str]:
@@ -237,6 +274,12 @@ def _mail_address(text: str) -> str:
     if not (name and at and host) or any(character.isspace() or ord(character) < 32 for character in text):
         raise ValueError("must be a mail address such as school@example.org.")
     return text
+
+
+def _domain(text: str) -> str:
+    if len(text) > 253 or not re.fullmatch(r"(?!-)[a-z0-9-]{1,63}(\.(?!-)[a-z0-9-]{1,63})+", text.lower(), re.ASCII):
+        raise ValueError("must be a domain that receives mail, such as replies.example.org.")
+    return text.lower()
 
 
 def _log_level(text: str) -> str:

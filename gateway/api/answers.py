@@ -160,28 +160,6 @@ class Chronology(Body, frozen=True):
     links: PageLinks
 
 
-class TaskEntry(Body, frozen=True):
-    """Something a person has to do."""
-
-    id: str
-    kind: str
-    owner: str
-    notification: str | None
-    student: str | None
-    contact: str | None
-    delivery: str | None
-    detail: str
-    created_at: Instant
-    due_at: Instant | None
-
-
-class Tasks(Body, frozen=True):
-    """A page of tasks, oldest first."""
-
-    items: tuple[TaskEntry, ...]
-    links: PageLinks
-
-
 class Cost(Body, frozen=True):
     """What would be started at once."""
 
@@ -270,10 +248,3 @@ class Status(Body, frozen=True):
     """How the process is."""
 
     status: str
-
-
-class NotReady(Body, frozen=True):
-    """What keeps the process from working."""
-
-    status: str
-    lacking: tuple[str, ...]

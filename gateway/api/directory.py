@@ -8,7 +8,7 @@ import msgspec
 from aiohttp import BodyPartReader, web
 
 from gateway.access import Principal
-from gateway.api.requests import PRINCIPAL, answer, decode, malformed, raw_body
+from gateway.api.requests import PRINCIPAL, answer, decode, flag, malformed, raw_body
 from gateway.api.wording import refusal
 from gateway.directory.documents import RestrictionsRefusedError, read_directory, without_problems
 from gateway.directory.importing import ImportRefusedError
@@ -49,7 +49,7 @@ async def put_directory(request: web.Request) -> web.Response:
     except RestrictionsRefusedError as error:
         problems = [FieldProblem(pointer=f"/restrictions/{row.id}", detail=row.reason) for row in error.rows]
         raise Refused(422, str(error), tuple(problems)) from None
-    dry_run, force = _flag(request, "dry_run"), _flag(request, "force")
+    dry_run, force = flag(request, "dry_run"), flag(request, "force")
     return answer(await _roster(services).replace(reading, today=today, dry_run=dry_run, force=force))
 
 
@@ -68,8 +68,8 @@ async def import_directory(request: web.Request) -> web.Response:
     report = await _roster(services).replace(
         without_problems(imported.directory, today=today, mentioned=imported.mentioned),
         today=today,
-        dry_run=_flag(request, "dry_run"),
-        force=_flag(request, "force"),
+        dry_run=flag(request, "dry_run"),
+        force=flag(request, "force"),
         lines=imported.refused,
         notes=imported.notes,
     )
@@ -77,7 +77,7 @@ async def import_directory(request: web.Request) -> web.Response:
 
 
 def _roster(services: Services) -> Roster:
-    return Roster(services.database, now=services.now)
+    return Roster(services.database, services.library, now=services.now)
 
 
 async def _school_on_record(services: Services, principal: Principal) -> School | None:
@@ -99,13 +99,6 @@ def _check_school(principal: Principal, school: School) -> None:
         )
     if not is_zone(school.timezone):
         raise unprocessable("/school/timezone", "The time zone is not known: use one such as Europe/London.")
-
-
-def _flag(request: web.Request, name: str) -> bool:
-    value = request.query.get(name, "false").lower()
-    if value not in {"true", "false"}:
-        raise unprocessable(name, f"{name} is true or false.")
-    return value == "true"
 
 
 async def _uploaded(request: web.Request, limit: int) -> list[tuple[str, bytes]]:

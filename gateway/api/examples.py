@@ -76,3 +76,20 @@ RESTRICTIONS = {
 OBJECTIONS = {
     "A mother telephones": {"student": "S1", "contact": "C1", "by": "C1", "note": "Asks that he is told nothing."}
 }
+
+POLICIES = {
+    "Earlier quiet hours, and no text messages about meetings": {
+        "quiet_hours": ["20:00", "07:30"],
+        "categories": {"meeting": {"channels": ["email", "letter"]}, "attendance": {"ladder_minutes": 10}},
+    }
+}
+
+CONSENT_ANSWERS = {
+    "A father telephones": {
+        "student": "S1",
+        "contact": "C1",
+        "answer": "yes",
+        "origin": "phone",
+        "note": "Line 2, 9:40.",
+    }
+}

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import msgspec
 from aiohttp import web
 
+from gateway.access import Scope
 from gateway.api.answers import (
     Cancelled,
     Counts,
@@ -18,7 +19,7 @@ from gateway.api.answers import (
 from gateway.api.requests import PRINCIPAL, answer, idempotency_key, next_link, page_of, read_body
 from gateway.dispatch.refusals import Refused
 from gateway.dispatch.releasing import ReleaseDesk
-from gateway.dispatch.requests import NotificationRequest
+from gateway.dispatch.requests import Lane, NotificationRequest
 from gateway.services import SERVICES
 from gateway.store.notifications import cancel, count, find_notification
 from gateway.store.views import Moment, list_decisions, list_deliveries, load_timelines
@@ -77,8 +78,11 @@ async def release_notification(request: web.Request) -> web.Response:
     """Let go what the text check kept back; what is confidential stays (R38)."""
     services = request.app[SERVICES]
     row = await _found(request)
+    _check_scope(request, row)
     confirmation = await read_body(request, Confirmation)
-    desk = ReleaseDesk(services.database, services.wakeups, policy=services.policy, now=services.now)
+    desk = ReleaseDesk(
+        services.database, services.wakeups, policy=services.policy, now=services.now, snapshots=services.snapshots
+    )
     return answer(await desk.release(request[PRINCIPAL], row, confirmation.reason))
 
 
@@ -86,6 +90,7 @@ async def cancel_notification(request: web.Request) -> web.Response:
     """Stop what has not left, and say what has."""
     services = request.app[SERVICES]
     row = await _found(request)
+    _check_scope(request, row)
     async with services.database.writing() as connection:
         withdrawn = await cancel(connection, row.id, at=services.now())
         counts = await count(connection, row.id)
@@ -94,6 +99,13 @@ async def cancel_notification(request: web.Request) -> web.Response:
     left = sum(states.get(state, 0) for state in ("sending", "sent", "delivered", "unknown"))
     status = now.status if now is not None else row.status
     return answer(Cancelled(id=row.id, status=status, cancelled=withdrawn, left=left, counts=Counts(**counts)))
+
+
+def _check_scope(request: web.Request, row: Any) -> None:
+    """Ask for the scope that posting the notification took: each key only undoes what it could have done."""
+    needed = Scope.ALERTS if row.lane == Lane.EMERGENCY else Scope.SEND
+    if not request[PRINCIPAL].may(needed):
+        raise Refused(403, f"This key lacks the scope '{needed}', which this notification needs.")
 
 
 async def _found(request: web.Request) -> Any:

@@ -1,16 +1,15 @@
-"""Chronologies of contacts and students, and what staff have to do."""
+"""Chronologies of contacts and students."""
 
 from typing import Any
 
 from aiohttp import web
 from msgspec import UNSET
 
-from gateway.api.answers import Chronology, ChronologyEntry, Instant, TaskEntry, Tasks, entry
+from gateway.api.answers import Chronology, ChronologyEntry, Instant, entry
 from gateway.api.requests import PRINCIPAL, answer, next_link, page_of
 from gateway.dispatch.refusals import Refused
 from gateway.services import SERVICES
 from gateway.store.people import knows_contact, knows_student
-from gateway.store.tasks import open_tasks
 from gateway.store.views import list_chronology
 
 
@@ -45,16 +44,3 @@ async def _chronology(request: web.Request, *, is_student: bool) -> web.Response
 def _entry(row: Any, other: str) -> ChronologyEntry:
     own = "student" if other == "contact" else "contact"
     return entry(ChronologyEntry, row, **{other: row.other, own: UNSET})
-
-
-async def get_tasks(request: web.Request) -> web.Response:
-    """List what people have to do: holds to decide, contacts to reach by hand, outcomes nobody knows."""
-    principal = request[PRINCIPAL]
-    page = page_of(request, tuple[str])
-    async with request.app[SERVICES].database.reading() as connection:
-        rows = await open_tasks(
-            connection, principal.school, after=page.after[0] if page.after else "", limit=page.limit
-        )
-    items = tuple(entry(TaskEntry, row) for row in rows)
-    last = (rows[-1].id,) if len(rows) == page.limit else None
-    return answer(Tasks(items=items, links=next_link(request, last, page.limit)))

@@ -33,12 +33,13 @@ from gateway.rules.asking import check_instant
 from gateway.rules.contact_map import contact_map
 from gateway.rules.occasion import RefusedError
 from gateway.rules.parity import Fate, differences, differences_in_fact
+from gateway.rules.policy import Policy
 from gateway.rules.quality import place, quality
 from gateway.rules.treatment import Difference
 from gateway.rules.unreachable import Unreached, unreachable, unreached
 from gateway.services import SERVICES
 from gateway.store.notifications import find_notification
-from gateway.store.people import load_school
+from gateway.store.policies import load_governed
 from gateway.store.reports import load_enrolment
 
 _NEVER_VERIFIED = (
@@ -86,7 +87,7 @@ async def get_parity(request: web.Request) -> web.Response:
     """
     services, page = request.app[SERVICES], page_of(request, tuple[str, str])
     at, explained = _instant(request), _yes_or_no(request, "explained")
-    index = await _directory(request)
+    index, policy = await _directory(request)
     student = request.query.get("student")
     if student is not None and student not in index.students:
         raise unprocessable("student", "There is no student with this id.")
@@ -97,7 +98,7 @@ async def get_parity(request: web.Request) -> web.Response:
 
     def found() -> Iterable[Difference]:
         asked = [one for one in students if one >= first]
-        every = differences(index, at, students=asked, policy=services.policy, is_written=is_written)
+        every = differences(index, at, students=asked, policy=policy, is_written=is_written)
         return (one for one in every if explained is None or one.explained is explained)
 
     return await _parity_answer(request, page, found, at=at.isoformat())
@@ -105,13 +106,13 @@ async def get_parity(request: web.Request) -> web.Response:
 
 async def get_notification_parity(request: web.Request) -> web.Response:
     """List where the parents of one student fared differently with this notification in fact, and why."""
-    services, page = request.app[SERVICES], page_of(request, tuple[str, str])
+    page = page_of(request, tuple[str, str])
     explained = _yes_or_no(request, "explained")
     category, at, fates = await _fates(request, request.match_info["id"])
-    index = await _directory(request)
+    index, policy = await _directory(request)
 
     def found() -> Iterable[Difference]:
-        every = differences_in_fact(index, category, at, fates, policy=services.policy)
+        every = differences_in_fact(index, category, at, fates, policy=policy)
         return (one for one in every if explained is None or one.explained is explained)
 
     return await _parity_answer(request, page, found)
@@ -128,12 +129,12 @@ async def _parity_answer(
 
 async def get_contact_map(request: web.Request) -> web.Response:
     """Map everybody related to a student: what each is told in each category, why, and by which routes (Q01)."""
-    services, index = request.app[SERVICES], await _directory(request)
+    index, policy = await _directory(request)
     student = request.match_info["id"]
     if student not in index.students:
         raise Refused(404, "There is no student with this id.")
     at = _instant(request)
-    one = await _worked_out(lambda: contact_map(index, student, at, policy=services.policy))
+    one = await _worked_out(lambda: contact_map(index, student, at, policy=policy))
     return csv_answer("contact-map", CONTACT_MAP, contact_map_lines(one)) if wants_csv(request) else answer(one)
 
 
@@ -145,13 +146,13 @@ async def get_unreachable(request: web.Request) -> web.Response:
     services, page = request.app[SERVICES], page_of(request, tuple[str, str, str])
     notification = request.query.get("notification")
     told = await _fates(request, notification) if notification is not None else None
-    index = await _directory(request)
+    index, policy = await _directory(request)
 
     def found() -> Iterable[Unreached]:
         if told is None:
-            return unreachable(index, services.now(), policy=services.policy)
+            return unreachable(index, services.now(), policy=policy)
         category, at, fates = told
-        return unreached(index, category, at, fates, policy=services.policy)
+        return unreached(index, category, at, fates, policy=policy)
 
     if wants_csv(request):
         return csv_answer("unreachable", UNREACHABLE, await _worked_out(lambda: list(unreachable_lines(found()))))
@@ -194,19 +195,20 @@ async def _quality(request: web.Request) -> Quality:
     services, kind = request.app[SERVICES], request.query.get("kind")
     if kind is not None and kind not in list(FindingKind):
         raise unprocessable("kind", f"kind is one of {', '.join(FindingKind)}.")
-    index = await _directory(request)
-    whole = await _worked_out(lambda: quality(index, services.now(), policy=services.policy))
+    index, policy = await _directory(request)
+    whole = await _worked_out(lambda: quality(index, services.now(), policy=policy))
     wanted = tuple(finding for finding in whole.findings if kind in (None, finding.kind.value))
     return Quality(findings=wanted, never_verified=whole.never_verified)
 
 
-async def _directory(request: web.Request) -> DirectoryIndex:
-    async with request.app[SERVICES].database.reading() as connection:
-        known = await load_school(connection, request[PRINCIPAL].school)
+async def _directory(request: web.Request) -> tuple[DirectoryIndex, Policy]:
+    services = request.app[SERVICES]
+    async with services.database.reading() as connection:
+        known = await load_governed(connection, request[PRINCIPAL].school, services.policy)
         if known is None:
             raise Refused(409, "There is no directory yet: put one with PUT /v1/directory first.")
-        directory = await load_enrolment(connection, known[0])
-    return await asyncio.to_thread(DirectoryIndex, directory)
+        directory = await load_enrolment(connection, known.school)
+    return await asyncio.to_thread(DirectoryIndex, directory), known.policy
 
 
 async def _fates(request: web.Request, notification: str) -> tuple[Category, dt.datetime, list[Fate]]:

@@ -12,7 +12,6 @@ from gateway.api.answers import PageLinks
 from gateway.api.wording import refusal
 from gateway.dispatch.refusals import FieldProblem, Refused, unprocessable
 from gateway.services import SERVICES
-from gateway.store.keys import find_principal
 
 _Body = TypeVar("_Body")
 
@@ -33,8 +32,7 @@ async def authenticated(request: web.Request, *scopes: Scope) -> Principal:
     scheme, _, text = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not text.strip():
         raise Refused(401, "Send your API key in the header: Authorization: Bearer KEY.")
-    async with request.app[SERVICES].database.reading() as connection:
-        principal = await find_principal(connection, text.strip())
+    principal = await request.app[SERVICES].keys.principal(text.strip())
     if principal is None:
         raise Refused(401, "This API key is not known or has been revoked.")
     if not any(principal.may(scope) for scope in scopes):
@@ -56,7 +54,7 @@ async def raw_body(request: web.Request, *, most: int | None = None) -> bytes:
     if request.content_length is not None and request.content_length > limit:
         raise too_large
     chunks = bytearray()
-    async for chunk in request.content.iter_chunked(65_536):
+    while chunk := await request.content.readany():
         chunks += chunk
         if len(chunks) > limit:
             raise too_large
@@ -89,6 +87,14 @@ def idempotency_key(request: web.Request) -> str | None:
         detail = "An Idempotency-Key has 1 to 255 printable characters."
         raise Refused(400, detail, (FieldProblem(pointer="Idempotency-Key", detail=detail),))
     return key
+
+
+def flag(request: web.Request, name: str) -> bool:
+    """Read a yes or no from the query; no when it is not there."""
+    value = request.query.get(name, "false").lower()
+    if value not in {"true", "false"}:
+        raise unprocessable(name, f"{name} is true or false.")
+    return value == "true"
 
 
 class Page(msgspec.Struct, frozen=True):

@@ -19,6 +19,7 @@ from gateway.rules.policy import Policy
 from gateway.rules.restrictions import is_live, is_past, last_day
 from gateway.services import SERVICES
 from gateway.store.people import knows_contact, knows_student, load_school
+from gateway.store.policies import load_policy
 from gateway.store.restrictions import (
     add_views,
     find_objection,
@@ -184,7 +185,8 @@ async def get_restrictions(request: web.Request) -> web.Response:
         last = await last_steps(connection, principal.school, ids)
         await add_views(connection, principal.school, ids, viewer=principal.key, at=services.now())
         today = await _today(connection, principal.school, services.now())
-    items = tuple(_entry(row, last.get(row.id), today, services.policy) for row in rows)
+        policy = await load_policy(connection, principal.school, services.policy)
+    items = tuple(_entry(row, last.get(row.id), today, policy) for row in rows)
     end = (rows[-1].student, rows[-1].contact, rows[-1].id) if len(rows) == page.limit else None
     links = next_link(request, end, page.limit)
     if links.next is not None and filters:
@@ -246,9 +248,10 @@ async def _detail(request: web.Request, identifier: str, *, seen: bool) -> Restr
         row = await _found(connection, principal.school, identifier)
         steps = await list_steps(connection, principal.school, identifier)
         today = await _today(connection, principal.school, services.now())
+        policy = await load_policy(connection, principal.school, services.policy)
         if seen:
             await add_views(connection, principal.school, [identifier], viewer=principal.key, at=services.now())
-    now = _entry(row, steps[-1] if steps else None, today, services.policy)
+    now = _entry(row, steps[-1] if steps else None, today, policy)
     history = tuple(_step(step) for step in steps)
     return entry(RestrictionDetail, now, history=history)
 

@@ -14,18 +14,18 @@ from gateway.api.answers import (
     Deliveries,
     DirectoryReport,
     Forecast,
-    NotReady,
     Progress,
     Status,
-    Tasks,
     TemplateDetail,
     Templates,
 )
 from gateway.api.audience import AudienceQuestion, post_audience
 from gateway.api.callbacks import post_receipt
+from gateway.api.consents import ConsentAnswers, StudentAnswers, get_answers, post_answer
 from gateway.api.directory import import_directory, put_directory
 from gateway.api.docs import get_asset, get_docs, openapi_handler
-from gateway.api.health import get_live, get_metrics, get_ready
+from gateway.api.duty import DUTY_ROUTES
+from gateway.api.health import NotReady, Ready, get_live, get_metrics, get_ready
 from gateway.api.notifications import (
     Confirmation,
     cancel_notification,
@@ -36,7 +36,8 @@ from gateway.api.notifications import (
     release_notification,
 )
 from gateway.api.openapi import document
-from gateway.api.people import contact_chronology, get_tasks, student_chronology
+from gateway.api.people import contact_chronology, student_chronology
+from gateway.api.policy import SchoolPolicy, get_policy, put_policy
 from gateway.api.report_routes import report_routes
 from gateway.api.requests import MOST_ITEMS
 from gateway.api.restrictions import (
@@ -56,12 +57,15 @@ from gateway.api.restrictions import (
     supersede_restriction,
 )
 from gateway.api.route import Parameter, Route, Upload
+from gateway.api.tasks import task_routes
 from gateway.api.templates import approve_template, get_template, get_templates, put_template
 from gateway.directory.model import Directory
+from gateway.dispatch.consent_answers import NewAnswer
 from gateway.dispatch.library import TemplateDocument
 from gateway.dispatch.register import NewRestriction, Objection, Review, Superseding, Verdict
 from gateway.dispatch.releasing import Released
 from gateway.dispatch.requests import NotificationRequest
+from gateway.rules.policy_document import PolicyDocument
 
 _PAGE = (
     Parameter(name="cursor", place="query", detail="Where the page begins, from `links.next` of the one before."),
@@ -91,6 +95,7 @@ _IDEMPOTENCY_KEY = Parameter(
     type=Annotated[str, msgspec.Meta(min_length=1, max_length=255)],
 )
 _NOTHING = {404: "There is no notification with this id."}
+_NO_QUESTION = "The notification does not ask for consent."
 _NO_DIRECTORY = "There is no directory yet."
 _NO_TEMPLATE = {404: "There is no such template or version."}
 
@@ -187,7 +192,34 @@ _NOTIFICATIONS = (
         scopes=(Scope.SEND, Scope.ALERTS),
         body=Confirmation,
         answers={200: Released},
-        refusals={**_NOTHING, 409: "Nothing is held because of its text, or nothing of it may go."},
+        refusals={
+            **_NOTHING,
+            409: "Nothing is held because of its text, or nothing of it may go.",
+            503: "The restrictions cannot be read, so nothing may go.",
+        },
+    ),
+    Route(
+        method="GET",
+        path="/v1/notifications/{id}/answers",
+        serve=get_answers,
+        summary="What the answers to a question of consent come to",
+        tag="Notifications",
+        scopes=(Scope.READ,),
+        parameters=_PAGE,
+        answers={200: ConsentAnswers},
+        refusals={**_NOTHING, 409: _NO_QUESTION},
+    ),
+    Route(
+        method="POST",
+        path="/v1/notifications/{id}/answers",
+        serve=post_answer,
+        summary="Take down an answer that came by another way",
+        tag="Notifications",
+        scopes=(Scope.SEND,),
+        body=NewAnswer,
+        answers={201: StudentAnswers},
+        refusals={**_NOTHING, 409: f"{_NO_QUESTION[:-1]}, or was cancelled."},
+        examples=examples.CONSENT_ANSWERS,
     ),
     Route(
         method="POST",
@@ -232,6 +264,15 @@ _TEMPLATES = (
         tag="Templates",
         scopes=(Scope.ADMIN,),
         body=TemplateDocument,
+        parameters=(
+            Parameter(
+                name="confirmed",
+                place="query",
+                detail="That whoever the text seems to name is not the contact of that name.",
+                type=bool,
+                default=False,
+            ),
+        ),
         answers={201: TemplateDetail, 200: TemplateDetail},
         refusals={409: f"{_NO_DIRECTORY[:-1]}, or somebody else changed the template at this moment."},
         examples=examples.TEMPLATES,
@@ -270,16 +311,6 @@ _PEOPLE = (
         parameters=_PAGE,
         answers={200: Chronology},
         refusals={404: "There is no student with this id."},
-    ),
-    Route(
-        method="GET",
-        path="/v1/tasks",
-        serve=get_tasks,
-        summary="What people have to do",
-        tag="People",
-        scopes=(Scope.READ,),
-        parameters=_PAGE,
-        answers={200: Tasks},
     ),
 )
 
@@ -407,6 +438,30 @@ _RESTRICTIONS = (
     ),
 )
 
+_POLICY = (
+    Route(
+        method="GET",
+        path="/v1/policy",
+        serve=get_policy,
+        summary="What the school has set for itself",
+        tag="Policy",
+        scopes=(Scope.READ,),
+        answers={200: SchoolPolicy},
+    ),
+    Route(
+        method="PUT",
+        path="/v1/policy",
+        serve=put_policy,
+        summary="Set what differs from the defaults",
+        tag="Policy",
+        scopes=(Scope.ADMIN,),
+        body=PolicyDocument,
+        answers={200: SchoolPolicy},
+        refusals={409: _NO_DIRECTORY},
+        examples=examples.POLICIES,
+    ),
+)
+
 _OPERATIONS = (
     Route(
         method="POST",
@@ -436,7 +491,7 @@ _OPERATIONS = (
         serve=get_ready,
         summary="Whether it can do its work",
         tag="Operations",
-        answers={200: Status, 503: NotReady},
+        answers={200: Ready, 503: NotReady},
     ),
     Route(
         method="GET",
@@ -481,6 +536,9 @@ ROUTES: tuple[Route, ...] = (
     *_TEMPLATES,
     *_PEOPLE,
     *_RESTRICTIONS,
+    *_POLICY,
+    *task_routes(_PAGE),
+    *DUTY_ROUTES,
     *report_routes(_PAGE),
     *_OPERATIONS,
 )

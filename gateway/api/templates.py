@@ -10,11 +10,12 @@ from sqlalchemy import Row
 from sqlalchemy.exc import IntegrityError
 
 from gateway.api.answers import TemplateDetail, Templates, TemplateSummary, TemplateVersion, entry
-from gateway.api.requests import PRINCIPAL, answer, read_body
+from gateway.api.requests import PRINCIPAL, answer, flag, read_body
 from gateway.content.template import parse
 from gateway.content.values import missing
 from gateway.dispatch.library import TemplateDocument, check_document
 from gateway.dispatch.refusals import Refused, unprocessable
+from gateway.dispatch.template_check import check_people
 from gateway.services import SERVICES
 from gateway.store.templates import add_version, all_versions, approve_version, find_versions
 
@@ -54,6 +55,7 @@ async def put_template(request: web.Request) -> web.Response:
     if not document.categories:
         raise unprocessable("/categories", "Name at least one category that the template may be used for.")
     check_document(document)
+    await check_people(services.database, principal.school, document, confirmed=flag(request, "confirmed"))
     text = msgspec.json.encode(document, order="deterministic").decode()
     try:
         async with services.database.writing() as connection:

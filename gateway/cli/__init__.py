@@ -48,7 +48,7 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
     if options.command == "audience":
         from gateway.cli.audience import answer_audience
 
-        return answer_audience(options.directory, options.request)
+        return answer_audience(options.directory, options.request, options.policy)
     import socket
 
     import sqlalchemy.exc
@@ -86,7 +86,7 @@ async def _run_with_database(options: argparse.Namespace, settings: Settings) ->
 
 
 async def _run_process(options: argparse.Namespace, settings: Settings) -> int:
-    from gateway.cli.processes import create_key, run_clock, run_migrations, run_server, run_worker
+    from gateway.cli.processes import run_clock, run_migrations, run_server, run_worker
     from gateway.dispatch.requests import Lane
 
     match options.command:
@@ -98,10 +98,22 @@ async def _run_process(options: argparse.Namespace, settings: Settings) -> int:
         case "clock":
             return await run_clock(settings, health_port=options.health_port)
         case "keys":
-            scopes = [Scope(name) for name in options.scope]
-            return await create_key(settings, options.name, scopes, school=options.school)
+            return await _manage_keys(options, settings)
         case _:
             return await run_migrations(settings)
+
+
+async def _manage_keys(options: argparse.Namespace, settings: Settings) -> int:
+    from gateway.cli.keys import create_key, list_keys, revoke_keys
+
+    match options.action:
+        case "create":
+            scopes = [Scope(name) for name in options.scope]
+            return await create_key(settings, options.name, scopes, school=options.school)
+        case "revoke":
+            return await revoke_keys(settings, options.ids)
+        case _:
+            return await list_keys(settings)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -121,11 +133,16 @@ def _parser() -> argparse.ArgumentParser:
 
     commands.add_parser("migrate", help="bring the database to the schema of this release")
 
-    keys = commands.add_parser("keys", help="make API keys").add_subparsers(dest="action", required=True)
+    keys = commands.add_parser("keys", help="make, list and revoke API keys").add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
     create = keys.add_parser("create", help="make a key and print it, once")
     create.add_argument("name", help="what the key is for, such as the name of the system that uses it")
     create.add_argument("--scope", action="append", required=True, choices=[scope.value for scope in Scope])
     create.add_argument("--school", help="bind the key to this school")
+    keys.add_parser("list", help="list all keys, revoked ones too; their secrets are nowhere on record")
+    revoke = keys.add_parser("revoke", help="end keys; what they were used for stays on record")
+    revoke.add_argument("ids", nargs="+", metavar="ID", help="as in the list: the part of the key after smg_")
 
     importing = commands.add_parser(
         "import", help="import a directory document, OneRoster, School Data Sync, Ed-Fi or Wonde"
@@ -134,9 +151,10 @@ def _parser() -> argparse.ArgumentParser:
     importing.add_argument("--dry-run", action="store_true", help="say what would change and change nothing")
     importing.add_argument("--force", action="store_true", help="also when more than 20 %% of links would end")
 
-    audience = commands.add_parser("audience", help="answer a request by the recipient rules, from two files")
+    audience = commands.add_parser("audience", help="answer a request by the recipient rules, from files")
     audience.add_argument("--directory", type=Path, required=True, metavar="D.json")
     audience.add_argument("--request", type=Path, required=True, metavar="R.json")
+    audience.add_argument("--policy", type=Path, metavar="P.json", help="a school's settings; without it the defaults")
 
     commands.add_parser("doctor", help="check everything a send needs")
     commands.add_parser("demo", help="import the sample school and send three notifications")

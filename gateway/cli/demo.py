@@ -28,7 +28,7 @@ from gateway.dispatch.requests import Audience, Lane, NotificationRequest, Purpo
 from gateway.dispatch.roster import Roster
 from gateway.settings import Settings
 from gateway.store.notifications import count, find_notification
-from gateway.store.sending import next_due
+from gateway.store.sending import next_due_at
 
 _DONE = {"finished", "held", "cancelled"}
 _DEAD_HOST = "@bounce.example.org"
@@ -89,7 +89,7 @@ async def _import_sample(gateway: Gateway, console: Console) -> Directory:
     drafts = [row for row in imported.directory.restrictions if row.id not in ids]
     # A file cannot approve a restriction: the sample's register stands for the two people who did.
     directory = msgspec.structs.replace(imported.directory, restrictions=(*approved, *drafts))
-    report = await Roster(gateway.database, now=gateway.services.now).replace(
+    report = await Roster(gateway.database, gateway.services.library, now=gateway.services.now).replace(
         without_problems(directory, today=today), today=today, lines=imported.refused, notes=imported.notes
     )
     console.rule(f"{directory.school.name}: the import")
@@ -191,7 +191,7 @@ async def _only_waits(gateway: Gateway, identifier: str, status: str) -> bool:
     if status != "sending":
         return False
     async with gateway.database.reading() as connection:
-        due = await next_due(connection, identifier)
+        due = await next_due_at(connection, identifier)
     return due is not None and due > utc_now() + _PATIENCE and due > gateway.services.now() + _PATIENCE
 
 

@@ -9,7 +9,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from gateway.assembly import utc_now
+from gateway.assembly import LIBRARY, utc_now
 from gateway.directory.documents import Reading, RestrictionsRefusedError, read_directory, without_problems
 from gateway.directory.importing import ImportRefusedError, Note
 from gateway.directory.importing import Refused as RefusedLine
@@ -17,6 +17,8 @@ from gateway.directory.json_rows import parse
 from gateway.directory.model import School
 from gateway.directory.uploads import read_uploads
 from gateway.directory.validation import is_zone
+from gateway.dispatch.built_in import read_library
+from gateway.dispatch.library import Library
 from gateway.dispatch.roster import Roster, RosterReport
 from gateway.rules.documents import sentence_for
 from gateway.settings import Settings
@@ -35,7 +37,7 @@ async def import_files(settings: Settings, paths: Sequence[Path], *, dry_run: bo
         if not is_zone(reading.directory.school.timezone):
             raise ImportRefusedError("school.timezone is not known: use one such as Europe/London.")
         today = utc_now().astimezone(ZoneInfo(reading.directory.school.timezone)).date()
-        roster = Roster(database, now=utc_now)
+        roster = Roster(database, Library(read_library(LIBRARY)), now=utc_now)
         report = await roster.replace(reading, today=today, dry_run=dry_run, force=force, lines=lines, notes=notes)
     finally:
         await database.close()

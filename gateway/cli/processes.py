@@ -4,19 +4,14 @@ import contextlib
 import gc
 import logging
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
 
-from aiohttp import web
-
-from gateway.access import Scope, make_key
-from gateway.api.health import get_live, get_ready
-from gateway.assembly import Gateway, assembled, running_clock, utc_now
+from gateway.assembly import Gateway, assembled, running_clock
 from gateway.dispatch.requests import Lane
-from gateway.services import SERVICES
 from gateway.settings import Settings, SettingsError
 from gateway.store.database import Database
-from gateway.store.keys import add_key
 from gateway.store.migrate import migrate
-from gateway.web import make_application, serving, until_told_to_stop
+from gateway.web import exposing_metrics, make_application, make_health_application, serving, until_told_to_stop
 
 _log = logging.getLogger(__name__)
 
@@ -38,7 +33,9 @@ async def run_server(settings: Settings, *, host: str, port: int) -> int:
             await gateway.reclaim_from_the_dead()
             await gateway.work(list(Lane))
             await stack.enter_async_context(running_clock(gateway))
-        chosen = await stack.enter_async_context(serving(make_application(gateway.services), host=host, port=port))
+        await stack.enter_async_context(_metrics(gateway, backlog=True))
+        application = make_application(gateway.services, metrics=settings.metrics_port is None)
+        chosen = await stack.enter_async_context(serving(application, host=host, port=port))
         _log.info("serving", extra={"host": host, "port": chosen, "embedded": settings.embedded})
         await until_told_to_stop()
         _log.info("stopping")
@@ -50,7 +47,7 @@ async def run_worker(settings: Settings, lanes: Sequence[Lane], *, health_port: 
     if settings.embedded:
         raise SettingsError("GATEWAY_REDIS_URL is missing: without it gateway serve does the work itself.")
     collect_less_often()
-    async with assembled(settings) as gateway, _health(gateway, health_port):
+    async with assembled(settings) as gateway, _health(gateway, health_port), _metrics(gateway):
         await _warn_of_queue(gateway)
         await gateway.work(lanes)
         _log.info("working", extra={"lanes": [lane.value for lane in lanes]})
@@ -61,7 +58,12 @@ async def run_worker(settings: Settings, lanes: Sequence[Lane], *, health_port: 
 
 async def run_clock(settings: Settings, *, health_port: int | None) -> int:
     """Make the clock's rounds until told to stop."""
-    async with assembled(settings) as gateway, _health(gateway, health_port), running_clock(gateway):
+    async with (
+        assembled(settings) as gateway,
+        _health(gateway, health_port),
+        _metrics(gateway, backlog=True),
+        running_clock(gateway),
+    ):
         _log.info("ticking")
         await until_told_to_stop()
         _log.info("stopping")
@@ -81,12 +83,15 @@ async def _health(gateway: Gateway, port: int | None) -> AsyncIterator[None]:
     if port is None:
         yield
         return
-    application = web.Application()
-    application[SERVICES] = gateway.services
-    application.router.add_get("/health/live", get_live)
-    application.router.add_get("/health/ready", get_ready)
+    application = make_health_application(gateway.services)
     async with serving(application, host="0.0.0.0", port=port):  # noqa: S104  # probes come from outside the pod
         yield
+
+
+def _metrics(gateway: Gateway, *, backlog: bool = False) -> AbstractAsyncContextManager[None]:
+    """Give figures at `GATEWAY_METRICS_PORT`; workers leave what waits to the API and the clock."""
+    settings = gateway.settings
+    return exposing_metrics(gateway.services, host=settings.metrics_host, port=settings.metrics_port, backlog=backlog)
 
 
 async def run_migrations(settings: Settings) -> int:
@@ -96,19 +101,4 @@ async def run_migrations(settings: Settings) -> int:
         await migrate(database)
     finally:
         await database.close()
-    return 0
-
-
-async def create_key(settings: Settings, name: str, scopes: Sequence[Scope], *, school: str | None) -> int:
-    """Make a key and print it alone on stdout."""
-    key = make_key()
-    database = Database(settings.database_url)
-    try:
-        if settings.sqlite:
-            await migrate(database)
-        async with database.writing() as connection:
-            await add_key(connection, key, name=name, scopes=scopes, school=school, at=utc_now())
-    finally:
-        await database.close()
-    print(key.text)  # noqa: T201  # the contract: the key alone on stdout
     return 0

@@ -45,6 +45,11 @@ def before(phrases: Phrases, reader_language: str, text_language: str, *, drill:
     return tuple(blocks)
 
 
+def answering(phrases: Phrases) -> Template:
+    """Say where to answer; its short text, the bare link, is for a text message."""
+    return _template(phrases, phrases.answer_here(_LINK), phrases.answer_at_office(), short=_LINK)
+
+
 def after(phrases: Phrases, *, neutral: bool, unsubscribe: bool) -> tuple[Block, ...]:
     """Say why the reader got it, and how to get no more of it."""
     why = phrases.why_this_address(_SCHOOL) if neutral else phrases.why_you(_SCHOOL, _STUDENTS)

@@ -83,6 +83,11 @@ def fallback_chain(language: str, school_language: str = LAST_RESORT) -> tuple[s
 
 def choose(wanted: str, available: Collection[str], school_language: str = LAST_RESORT) -> Choice:
     """Pick the language for a reader out of those a text exists in; raises ValueError when there are none."""
+    return _choose(wanted, frozenset(available), school_language)
+
+
+@lru_cache(maxsize=4096)
+def _choose(wanted: str, available: frozenset[str], school_language: str) -> Choice:
     if not available:
         raise ValueError("A text must exist in at least one language.")
     by_tag = {canonical(tag): tag for tag in sorted(available, reverse=True)}

@@ -115,6 +115,27 @@ class Phrases:
         # Translators: Text message: keep it as short as you can. %(link)s is a web address.
         return self._("%(school)s: you have a new message. %(link)s", school=school, link=link)
 
+    # Pages to staff on duty (R45).
+
+    def decision_subject(self) -> str:
+        """Head a page by mail."""
+        # Translators: Subject of an e-mail to school staff. Some messages of an emergency alert wait for a decision.
+        return self._("A decision is needed on an emergency message")
+
+    def decision_text(self, school: str, link: str) -> str:
+        """Page somebody on duty in writing."""
+        # Translators: Text message and e-mail to school staff: keep it short. %(link)s is a web address.
+        return self._(
+            "%(school)s: a decision is needed on an emergency message. Open the list of decisions: %(link)s",
+            school=school,
+            link=link,
+        )
+
+    def decision_spoken(self) -> str:
+        """Page somebody on duty by telephone."""
+        # Translators: Spoken in a telephone call to school staff, after "This is a message from …".
+        return self._("A decision is needed on an emergency message. Please open the list of decisions now.")
+
     # Voice calls.
 
     def voice_opening(self, school: str) -> str:
@@ -240,3 +261,70 @@ class Phrases:
         return self._(
             "You will receive no more messages of this kind. If you change your mind, please contact the school office."
         )
+
+    # Questions of consent and the page on which they are answered.
+
+    def answer_here(self, link: str) -> str:
+        """Lead to the page."""
+        # Translators: Below a question in a mail or letter. %(link)s is a web address.
+        return self._("Please answer here: %(link)s", link=link)
+
+    def answer_at_office(self) -> str:
+        """Offer another way to answer."""
+        # Translators: Below a question in a mail or letter, after "Please answer here: …".
+        return self._("You can also give your answer to the school office.")
+
+    def consent_question(self, student: str) -> str:
+        """Ask."""
+        # Translators: On a web page, above the choices "Yes, I consent" and "No". %(student)s is a child's first name.
+        return self._("Do you give your consent for %(student)s?", student=student)
+
+    def consent_yes(self) -> str:
+        """Label the choice."""
+        # Translators: Choice on a web page, below "Do you give your consent for …?".
+        return self._("Yes, I consent")
+
+    def consent_no(self) -> str:
+        """Label the choice."""
+        # Translators: Choice on a web page, below "Do you give your consent for …?".
+        return self._("No, I do not consent")
+
+    def who_answers(self) -> str:
+        """Ask a couple who read one mailbox."""
+        # Translators: On a web page, above the names of two people who read one mailbox.
+        return self._("Who is answering?")
+
+    def send_answer(self) -> str:
+        """Label the button."""
+        # Translators: Button on a web page.
+        return self._("Send my answer")
+
+    def answer_by(self, date: str) -> str:
+        """Tell the deadline."""
+        # Translators: On a web page. %(date)s is a date with the time of day.
+        return self._("Please answer by: %(date)s", date=date)
+
+    def answer_so_far(self, answer: str) -> str:
+        """Tell the reader's own earlier answer."""
+        # Translators: On a web page. %(answer)s is "Yes, I consent" or "No, I do not consent".
+        return self._("Your answer so far: %(answer)s", answer=answer)
+
+    def choose_answer(self) -> str:
+        """Refuse a form that is not filled in."""
+        # Translators: On a web page, after the button was pressed and something was left out.
+        return self._("Please make your choice, then send your answer again.")
+
+    def answer_recorded(self) -> str:
+        """Confirm."""
+        # Translators: On a web page, after an answer was sent.
+        return self._("Thank you. We have recorded your answer.")
+
+    def answer_again(self) -> str:
+        """Say that a mind may be changed."""
+        # Translators: On a web page, after an answer was sent.
+        return self._("If you change your mind, please answer again or contact the school office.")
+
+    def answers_closed(self) -> str:
+        """Say that no further answer is taken on the page."""
+        # Translators: On a web page, in place of the question.
+        return self._("This question can no longer be answered here. Please contact the school office.")

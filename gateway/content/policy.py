@@ -27,6 +27,8 @@ class Policy:
     in_full: bool = False
     """True for emergency, child_safety and attendance: every channel carries the text, or help comes too late."""
     unsubscribe: bool = False
+    answerable: bool = False
+    """True when the reader is asked something that is answered on the secure page (R14)."""
     drill: bool = False
     """True when all of it is an exercise and must say so on every channel."""
 

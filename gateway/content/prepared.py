@@ -14,7 +14,7 @@ from gateway.content.fragments import Fill, Fragments, Slot, Words, bind, text_o
 from gateway.content.phrases import Phrases
 from gateway.content.policy import Carries, Look, Policy
 from gateway.content.reader import LINK, SCHOOL, Personal, SchoolFacts, Setting
-from gateway.content.template import Block, Inline, Rule, Template, Text
+from gateway.content.template import Block, Inline, Rule, Template, Text, names_in
 from gateway.content.values import RESERVED, Value, one_line
 
 
@@ -166,6 +166,7 @@ class _Preparation:
             letter=(
                 (self.reader.language, before_letter),
                 (text.language, text.blocks),
+                (self.reader.language, self._answering(text.blocks)),
                 (self.reader.language, frame.below_letter(self.reader)),
             ),
         )
@@ -174,19 +175,29 @@ class _Preparation:
         """Put the mark of an exercise before a line."""
         return (Text(f"{self.reader.drill()}: "), *content) if self.policy.drill else content
 
+    def _asks(self, names: frozenset[str]) -> bool:
+        """Whether a text needs the link to the page on which it is answered, and has it not yet (R14)."""
+        return self.policy.answerable and LINK not in names
+
+    def _answering(self, text: tuple[Block, ...]) -> tuple[Block, ...]:
+        """Say below a text where to answer."""
+        return frame.answering(self.reader).blocks if self._asks(names_in(text)) else ()
+
     def _plain(self, before: tuple[Block, ...]) -> Fragments:
         language, mail = self.reader.language, self.mail
         return (
             *plain.section(before, language),
             *plain.section(mail.blocks, mail.language),
-            *plain.section((Rule(), *self._footer()), language),
+            *plain.section((*self._answering(mail.blocks), Rule(), *self._footer()), language),
         )
 
     def _html(self, before: tuple[Block, ...]) -> Fragments:
         language, mail = self.reader.language, self.mail
+        answering = self._answering(mail.blocks)
         body = (
             *(html.section(before, language) if before else ()),
             *html.section(mail.blocks, mail.language),
+            *(html.section(answering, language) if answering else ()),
             *html.footer(self._footer(), language),
         )
         title = html.subject(self._marked(mail.subject), mail.language)
@@ -203,10 +214,18 @@ class _Preparation:
             case Carries.MESSAGE_NOTICE:
                 return text_message.line(self._marked(self.notice.short or ()), self.reader.language)
             case Carries.SHORT:
-                return text_message.line(self._marked(short or ()), language)
+                line = text_message.line(self._marked(short or ()), language)
+                return (*line, *self._link_below(names_in(line=short or ())))
             case Carries.WHOLE:
                 subject = text_message.line(self._marked(self.template.subject), language)
-                return (*subject, "\n", *text_message.section(self.template.blocks, language))
+                body = text_message.section(self.template.blocks, language)
+                return (*subject, "\n", *body, *self._link_below(names_in(self.template.blocks)))
+
+    def _link_below(self, names: frozenset[str]) -> Fragments:
+        """Put the link to the page on which a text message is answered on a line of its own."""
+        if not self._asks(names):
+            return ()
+        return ("\n", *text_message.line(frame.answering(self.reader).short or (), self.reader.language))
 
     def _text_instead(self) -> Fragments:
         """Say subject and link; of a personal matter only that there is a message."""

@@ -6,7 +6,7 @@ a signature is not a sentence.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -112,6 +112,12 @@ class Template:
     """Normalised names of all values the text needs."""
     addresses: frozenset[str]
     """Those of them that are a link's whole address and must therefore be a safe one."""
+    spellings: Mapping[str, str]
+    """How the author first wrote each of them."""
+
+    def spelt(self, name: str) -> str:
+        """Give a normalised name as the author wrote it, for sentences about it."""
+        return self.spellings.get(name, name)
 
 
 _FIELD = r"\(\([^()]+\)\)"
@@ -158,7 +164,17 @@ def parse(source: Source) -> Template:
             for inline in inlines
             if isinstance(inline, Link) and isinstance(inline.address[0], Field)
         ),
+        spellings=_spellings(source),
     )
+
+
+def _spellings(source: Source) -> dict[str, str]:
+    spellings: dict[str, str] = {}
+    for text in (source.subject, source.body, source.short or ""):
+        for placeholder in re.findall(_FIELD, text):
+            name = placeholder[2:-2].partition("??")[0].strip()
+            spellings.setdefault(normalised(name), name)
+    return spellings
 
 
 def read_source(language: str, text: str) -> Source:
@@ -333,6 +349,11 @@ def subject_fields(template: Template) -> Iterator[Field]:
 def fields_of(template: Template) -> Iterator[Field]:
     """Walk through every field of a template, those in links too."""
     return _all_fields(_all_inlines(template.subject, template.blocks, template.short or ()))
+
+
+def names_in(blocks: Iterable[Block] = (), line: Iterable[Inline] = ()) -> frozenset[str]:
+    """Name the placeholders of some blocks and of a line."""
+    return frozenset(field.name for field in _all_fields(_all_inlines(line, blocks, ())))
 
 
 def _all_inlines(subject: Iterable[Inline], blocks: Iterable[Block], short: Iterable[Inline]) -> Iterator[Inline]:

@@ -67,26 +67,29 @@ _MARKS = {
 
 
 def missing(template: Template, values: Mapping[str, object]) -> tuple[str, ...]:
-    """List the placeholders nobody supplies, sorted, for the intake to refuse."""
-    return tuple(sorted(template.placeholders - RESERVED - {normalised(name) for name in values}))
+    """List the placeholders nobody supplies as the author wrote them, sorted, for the intake to refuse."""
+    lacking = template.placeholders - RESERVED - {normalised(name) for name in values}
+    return tuple(sorted(template.spelt(name) for name in lacking))
 
 
 def unfit(template: Template, values: Mapping[str, Value]) -> tuple[str, ...]:
     """List in sentences which values do not suit their place: links that lead astray, yes or no among words."""
     by_name = {normalised(name): value for name, value in values.items()}
+    written = {normalised(name): name for name in values}
     shown = {field.name for field in fields_of(template) if field.shown is None}
     faults = [
-        f"The value '{name}' must be a web, mail or telephone address, because the text uses it as a link."
+        f"The value '{written[name]}' must be a web, mail or telephone address, because the text uses it as a link."
         for name in template.addresses & by_name.keys()
         if not is_safe_address(str(by_name[name]))
     ]
     faults += [
-        f"The value '{name}' is true or false, which only (({name}??text)) can show: give a text instead."
+        f"The value '{written[name]}' is true or false, which only (({template.spelt(name)}??text)) can show: "
+        "give a text instead."
         for name in shown & by_name.keys()
         if isinstance(by_name[name], bool)
     ]
     faults += [
-        f"The value '{name}' has a name that the gateway itself fills: choose another one."
+        f"The value '{written[name]}' has a name that the gateway itself fills: choose another one."
         for name in RESERVED & by_name.keys()
     ]
     return tuple(sorted(faults))

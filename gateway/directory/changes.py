@@ -87,6 +87,8 @@ class CollectionChanges:
     added: dict[Key, Any] = field(default_factory=dict)
     changed: dict[Key, Any] = field(default_factory=dict)
     ended: dict[Key, Any] = field(default_factory=dict)
+    replaced: dict[Key, Any] = field(default_factory=dict)
+    """The rows on record in whose place the changed ones come."""
     fields: dict[Key, list[str]] = field(default_factory=dict)
     """Which fields of a changed row differ."""
 
@@ -103,6 +105,13 @@ class Changes:
     held: list[Held]
     ended_share: float
     """Ended relationships as a share of those current before."""
+
+    @property
+    def readdressed(self) -> set[str]:
+        """The contacts some of whose contact points are new, different or gone."""
+        points = self.collections["contact_points"]
+        rows = (points.added, points.changed, points.replaced, points.ended)
+        return {point.contact for own in rows for point in own.values()}
 
 
 def compare(
@@ -200,6 +209,7 @@ def _compare_rows(
         row = _permitted(collection.name, key, old, asked, held)
         if row != old or on_record.ended:
             changes.changed[key] = row
+            changes.replaced[key] = old
             changes.fields[key] = [name for name in row.__struct_fields__ if getattr(row, name) != getattr(old, name)]
     if collection.kind is not Restriction:
         for key, on_record in before.items():

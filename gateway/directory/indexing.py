@@ -27,7 +27,12 @@ Pairing = tuple[str, str]
 SELF = "self"
 """The relation of a contact who is the student."""
 
-_NUMBER = "number"
+_MEDIUM = {
+    ChannelName.EMAIL: "email",
+    ChannelName.SMS: "number",
+    ChannelName.VOICE: "number",
+    ChannelName.LETTER: "letter",
+}
 _SEVERITY = {PointState.OK: 0, PointState.SUSPECT: 1}
 _CLOSED = 2
 """Dead, opted out and blocked by the carrier are equally bad: none may be used."""
@@ -173,7 +178,7 @@ def _is_reachable(channel: ChannelName, key: str) -> bool:
 
 def _medium(channel: ChannelName) -> str:
     """Texts and calls reach the same telephone."""
-    return _NUMBER if channel in (ChannelName.SMS, ChannelName.VOICE) else channel.value
+    return _MEDIUM[channel]
 
 
 def _indexed(point: ContactPoint, key: str, severities: set[int], sharers: set[str]) -> IndexedPoint:

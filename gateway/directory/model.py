@@ -21,7 +21,7 @@ Name = Annotated[str, msgspec.Meta(max_length=200, pattern=ONE_LINE)]
 Line = Annotated[str, msgspec.Meta(max_length=500, pattern=ONE_LINE)]
 """An address, or a line of one."""
 
-ClockTime = Annotated[str, msgspec.Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+ClockTime = Annotated[str, msgspec.Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$(?!\n)")]
 """A time of day, `HH:MM`."""
 
 ANY = "*"

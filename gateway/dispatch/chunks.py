@@ -263,6 +263,8 @@ def put_in_batches(notification: str, deliveries: list[dict[str, Any]]) -> None:
 
 def tasks_of(plan: Plan, decisions: Sequence[Decision], now: dt.datetime) -> Iterator[dict[str, Any]]:
     """Every hold and every unreachable contact is somebody's task, with a deadline (R24, R45)."""
+    urgent = plan.lane is Lane.EMERGENCY
+    patience = dt.timedelta(minutes=plan.policy.hold_page_minutes) if urgent else dt.timedelta(days=1)
     for decision in decisions:
         if decision.outcome not in {Outcome.HOLD, Outcome.UNREACHABLE}:
             continue
@@ -278,6 +280,6 @@ def tasks_of(plan: Plan, decisions: Sequence[Decision], now: dt.datetime) -> Ite
             "owner": _HOLD_OWNER if held else _OFFICE,
             "detail": f"{decision.rule}: {decision.reason}",
             "created_at": now,
-            "due_at": now + (dt.timedelta(minutes=2) if plan.lane is Lane.EMERGENCY else dt.timedelta(days=1)),
+            "due_at": now + patience,
             "done_at": None,
         }

@@ -3,14 +3,19 @@
 import asyncio
 import datetime as dt
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+from gateway.dispatch.finishing import settle_statuses
+from gateway.dispatch.metrics import Metrics
 from gateway.dispatch.receipts import ReceiptDesk
+from gateway.dispatch.tracing import Tracer
 from gateway.dispatch.wakeups import WakeUps
+from gateway.store.claims import due_batches, expired_leases, lose_claims
 from gateway.store.database import Database
-from gateway.store.notifications import finish, unfinished
+from gateway.store.notifications import unfinished
 from gateway.store.planning import due_for_planning
-from gateway.store.sending import due_batches, expired_leases, lose_claims
+from gateway.store.traces import traces_of_batches, traces_of_notifications
 
 _log = logging.getLogger(__name__)
 
@@ -21,6 +26,8 @@ GRACE = dt.timedelta(seconds=5)
 
 PATIENCE = dt.timedelta(seconds=20)
 """How long the same work is not woken again: under a backlog it may well be waiting its turn."""
+
+_NO_TRACES: Mapping[str, str] = {}
 
 
 class Clock:
@@ -33,12 +40,16 @@ class Clock:
         receipts: ReceiptDesk,
         *,
         now: Callable[[], dt.datetime],
+        metrics: Metrics,
+        tracer: Tracer,
         sweeps: Sequence[Callable[[], Awaitable[None]]] = (),
     ) -> None:
         self._database = database
         self._wakeups = wakeups
         self._receipts = receipts
         self._now = now
+        self._metrics = metrics
+        self._tracer = tracer
         self._sweeps = sweeps
         self._woken: dict[tuple[str, str], dt.datetime] = {}
 
@@ -47,7 +58,9 @@ class Clock:
         while True:
             try:
                 await self.round()
+                self._metrics.clock_round(made=True)
             except Exception:  # noqa: BLE001  # whatever failed, the next round must come
+                self._metrics.clock_round(made=False)
                 _log.exception("clock_round_failed")
             await asyncio.sleep(ROUND_SECONDS)
 
@@ -59,8 +72,12 @@ class Clock:
             batches = await due_batches(connection, now=now, grace=GRACE)
             lost = await expired_leases(connection, now=now)
             open_ends = await unfinished(connection)
-        await self._wake("plan", [(lane, notification) for notification, lane in plans], now)
-        await self._wake("send", batches, now)
+            traces: dict[str, str] = {}
+            if self._tracer.wanted:
+                traces = await traces_of_notifications(connection, [notification for notification, _ in plans])
+                traces |= await traces_of_batches(connection, [batch for _, batch in batches])
+        await self._wake("plan", [(lane, notification) for notification, lane in plans], now, traces)
+        await self._wake("send", batches, now, traces)
         if lost:
             async with self._database.writing() as connection:
                 await lose_claims(
@@ -71,22 +88,23 @@ class Clock:
                     detail="The worker stopped before it could record the provider's answer.",
                 )
             await self._wake("send", sorted({(row.lane, row.batch) for row in lost}), now)
+            for lane, number in Counter(row.lane for row in lost).items():
+                self._metrics.claims_lost(lane, number)
             _log.warning("claims_lost", extra={"deliveries": len(lost)})
         await self._receipts.take_parked()
-        if open_ends:
-            async with self._database.writing() as connection:
-                for notification in open_ends:
-                    await finish(connection, notification, at=now)
+        await settle_statuses(self._database, open_ends, now=now)
         for sweep in self._sweeps:
             try:
                 await sweep()
             except Exception:  # noqa: BLE001  # what one sweep cannot read must not keep the others from their work
                 _log.exception("sweep_failed")
 
-    async def _wake(self, kind: str, due: list[tuple[str, str]], now: dt.datetime) -> None:
-        """Wake what has not been woken lately."""
+    async def _wake(
+        self, kind: str, due: list[tuple[str, str]], now: dt.datetime, traces: Mapping[str, str] = _NO_TRACES
+    ) -> None:
+        """Wake what has not been woken lately, in the trace that it belongs to."""
         self._woken = {key: at for key, at in self._woken.items() if now - at < PATIENCE}
         for lane, subject in due:
             if (kind, subject) not in self._woken:
                 self._woken[kind, subject] = now
-                await self._wakeups.wake(kind, lane, [subject])
+                await self._wakeups.wake(kind, lane, [subject], traces=traces)

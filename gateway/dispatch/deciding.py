@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,12 +15,16 @@ from gateway.directory.model import Category, ContactPoint, Directory, School
 from gateway.dispatch.chunks import Plan
 from gateway.dispatch.deny_snapshots import DenySnapshots, NoSnapshotError, StandIn, alert_on_snapshot
 from gateway.dispatch.requests import Lane, NotificationRequest
+from gateway.rules.address_change import limited
 from gateway.rules.answer import Request
 from gateway.rules.audience import Evaluation, evaluate
 from gateway.rules.categories import LIFE_SAFETY
 from gateway.rules.policy import Policy
-from gateway.store.people import RestrictionsUnreadableError, load_neighbourhood, load_school
+from gateway.store.people import RestrictionsUnreadableError, load_neighbourhood, load_school, place_of
 from gateway.store.planning import among, audience_of
+from gateway.store.policies import load_governed
+
+_Known = TypeVar("_Known")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +58,10 @@ def unchanged(directory: Directory) -> Directory:
 
 async def school_of(connection: AsyncConnection, school: str) -> tuple[School, int]:
     """Load the school of something on record, and its directory's version; schools never leave."""
-    known = await load_school(connection, school)
+    return _found(await load_school(connection, school))
+
+
+def _found(known: _Known | None) -> _Known:
     if known is None:
         raise LookupError("a notification's school has left the directory")
     return known
@@ -72,12 +79,14 @@ async def decide_about(
 ) -> Decided:
     """Decide for these contacts what the whole notification means to them; `as_if` may change what is looked at.
 
+    `policy` is the installation's; what the school has set goes before it.
+
     When the restrictions cannot be read, ordinary messages wait: the error goes up. An alert is decided on the last
     snapshot of the denies. Without a genuine one, or for a caller without `snapshots`, it waits as well: any contact
     might be the one whom a court keeps from knowing where the child is, and nobody could tell which. Staff are told at
     once and can telephone; what has been sent cannot be called back (R46).
     """
-    school, version = await school_of(connection, notification.school)
+    school, version, policy = _found(await load_governed(connection, notification.school, policy))
     request = msgspec.json.decode(notification.request, type=NotificationRequest)
     sources = msgspec.json.decode(notification.sources, type=dict[str, Source])
     named = request.audience.contacts
@@ -99,6 +108,8 @@ async def decide_about(
     evaluation = evaluate(index, asked, contacts=contacts, policy=policy)
     if evaluation.answer.error is not None:
         raise ValueError(f"the rules refuse an accepted request: {evaluation.answer.error.reason}")
+    if notification.only_points is not None:
+        evaluation = limited(evaluation, _still_there(notification, school, directory), index)
     plan = Plan(
         notification=notification.id,
         school=school,
@@ -110,3 +121,9 @@ async def decide_about(
         policy=policy,
     )
     return Decided(plan=plan, evaluation=evaluation, index=index, request=request, sources=sources, stand_in=stand_in)
+
+
+def _still_there(notification: Any, school: School, directory: Directory) -> set[str]:
+    """Name the points that a notice may go to and that still lead to the same place (R37)."""
+    places = msgspec.json.decode(notification.only_points, type=dict[str, str])
+    return {point.id for point in directory.contact_points if places.get(point.id) == place_of(school, point)}

@@ -16,7 +16,8 @@ from gateway.rules.policy import Policy
 from gateway.rules.restrictions import is_live
 from gateway.store.database import Database
 from gateway.store.identity import derived_id
-from gateway.store.people import RestrictionsUnreadableError, load_restrictions, load_school
+from gateway.store.people import RestrictionsUnreadableError, load_restrictions
+from gateway.store.policies import load_governed
 from gateway.store.snapshots import Snapshot, load_snapshot, save_snapshot, schools_without
 
 _log = logging.getLogger(__name__)
@@ -28,6 +29,10 @@ LIFE = dt.timedelta(hours=24)
 
 REST = dt.timedelta(minutes=1)
 """How long a school whose restrictions cannot be read is not asked again."""
+
+
+ON_SNAPSHOT = "sent_on_snapshot"
+"""The kind of the task about an alert that went out without a look at the register."""
 
 
 class NoSnapshotError(RestrictionsUnreadableError):
@@ -75,15 +80,15 @@ class DenySnapshots:
     async def _make(self, school: str, now: dt.datetime) -> None:
         async with self._database.writing() as connection:
             # Asked first: a change that comes in between makes the next round take another snapshot.
-            known = await load_school(connection, school)
+            known = await load_governed(connection, school, self._policy)
             if known is None:
                 return
-            document, version = known
+            document, version, policy = known
             today = now.astimezone(ZoneInfo(document.timezone)).date()
             barred = {
                 (restriction.student, restriction.contact)
                 for restriction in await load_restrictions(connection, school)
-                if may_bar(restriction, today, self._policy)
+                if may_bar(restriction, today, policy)
             }
             snapshot = Snapshot(
                 school=school, version=version, made_at=now.astimezone(dt.UTC), pairs=tuple(sorted(barred))
@@ -132,7 +137,7 @@ def alert_on_snapshot(notification: str, school: str, stand_in: StandIn, now: dt
     return {
         "id": derived_id(notification, "task", "snapshot"),
         "school": school,
-        "kind": "sent_on_snapshot",
+        "kind": ON_SNAPSHOT,
         "notification": notification,
         "student": None,
         "contact": None,

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.content.policy import Look
 from gateway.directory.model import Category, ChannelName, Contact, ContactPoint, Directory, PointState, School
 from gateway.dispatch.deciding import decide_about
+from gateway.dispatch.deny_snapshots import DenySnapshots
 from gateway.dispatch.identity_check import Question, question_of
 from gateway.dispatch.messages import formats_of, students_of
 from gateway.dispatch.rendering import Document, Reader, Renderer
@@ -62,17 +63,26 @@ class DocumentDesk:
     """Gives documents out to those whom their links were sent to."""
 
     def __init__(
-        self, database: Database, renderer: Renderer, *, now: Callable[[], dt.datetime], policy: Policy
+        self,
+        database: Database,
+        renderer: Renderer,
+        *,
+        now: Callable[[], dt.datetime],
+        policy: Policy,
+        snapshots: DenySnapshots,
     ) -> None:
         self._database = database
         self._renderer = renderer
         self._now = now
         self._policy = policy
+        self._snapshots = snapshots
 
     async def find(self, delivery: str) -> Waiting | None:
         """Find the document of a delivery; None when there is none, or its link was revoked or is too old.
 
-        Only reads, so that the scanners and previews that follow every link leave no trace.
+        Only reads, so that the scanners and previews that follow every link leave no trace. Raises
+        `RestrictionsUnreadableError`: while nobody can say who is barred no page opens, but an alert's for those whom
+        the last snapshot does not bar (R46).
         """
         now = self._now()
         async with self._database.reading() as connection:
@@ -116,6 +126,7 @@ class DocumentDesk:
             [row.contact],
             now=now,
             policy=self._policy,
+            snapshots=self._snapshots,
             as_if=lambda directory: _as_sent(directory, row, category),
         )
         here = decided.points.get(row.point)

@@ -24,6 +24,11 @@ def help_task(notification: str, work: Work) -> str:
     return derived_id(notification, "task", work)
 
 
+def help_kind(work: Work) -> str:
+    """Name the kind of such a task."""
+    return f"{work}_failed"
+
+
 async def ask_for_help(
     connection: AsyncConnection, notification: str, work: Work, error: Exception, *, now: dt.datetime
 ) -> None:
@@ -35,7 +40,7 @@ async def ask_for_help(
     task = {
         "id": help_task(notification, work),
         "school": row.school,
-        "kind": f"{work}_failed",
+        "kind": help_kind(work),
         "notification": notification,
         "student": None,
         "contact": None,

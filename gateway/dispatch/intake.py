@@ -1,21 +1,22 @@
-"""Intake: a request is checked completely, then recorded with its key and answer in one transaction."""
+"""Intake: requests are checked completely, then recorded with their keys and answers in a shared transaction."""
 
 import datetime as dt
 import hashlib
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.access import Principal, Scope
 from gateway.content.template import normalised, subject_fields
 from gateway.content.values import missing, unfit
-from gateway.directory.model import ONE_LINE
+from gateway.directory.model import ONE_LINE, Category
+from gateway.dispatch.group_commit import GroupCommit
 from gateway.dispatch.library import Library, Text, free_text
 from gateway.dispatch.refusals import FieldProblem, Refused, unprocessable, unprocessable_fields
 from gateway.dispatch.requests import (
@@ -32,9 +33,8 @@ from gateway.store.database import Database
 from gateway.store.identity import new_id
 from gateway.store.notifications import (
     EarlierAnswer,
-    add_notification,
-    find_earlier_answer,
-    keep_answer,
+    find_earlier_answers,
+    record_postings,
     unknown_contacts,
     unknown_groups,
     unknown_students,
@@ -53,17 +53,44 @@ _LIFETIMES = {
 """How long deliveries are tried when the request does not say; an alert of yesterday only frightens."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Posting:
+    """One request on its way into the database."""
+
+    id: str
+    """Of the notification it becomes."""
+    principal: Principal
+    request: NotificationRequest
+    lane: Lane
+    key: str | None
+    document: str
+    """The request as it is stored: equal requests have equal documents."""
+    at: dt.datetime
+
+    @property
+    def school(self) -> str:
+        """The school it is for."""
+        return self.principal.school
+
+    @property
+    def body_hash(self) -> str:
+        """Tell later whether the same key came with the same request."""
+        return hashlib.sha256(self.document.encode()).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Accepted:
     """The answer to give."""
 
     status: int
     body: bytes
     replayed: bool
+    wake: tuple[Lane, str] | None = None
+    """Lane and id of a new notification whose time has come."""
 
 
 class Intake:
-    """Takes notifications in."""
+    """Takes notifications in; those of one moment share a transaction."""
 
     def __init__(
         self, database: Database, wakeups: WakeUps, library: Library, *, now: Callable[[], dt.datetime]
@@ -72,46 +99,67 @@ class Intake:
         self._wakeups = wakeups
         self._library = library
         self._now = now
+        self._group = GroupCommit(self._commit, self._wake)
 
     async def accept(self, principal: Principal, request: NotificationRequest, *, key: str | None) -> Accepted:
         """Record a notification; durable when this returns. Raises `Refused`, and then nothing was recorded."""
         lane = lane_of(request.category)
         _check_scope(principal, lane)
-        body_hash = hashlib.sha256(msgspec.json.encode(request, order="deterministic")).hexdigest()
         now = self._now()
-        try:
-            async with self._database.writing() as connection:
-                if key is not None and (earlier := await self._earlier(connection, principal, key)) is not None:
-                    return _replay(earlier, body_hash)
-                _check_form(request, now)
-                text = await self._text(connection, principal.school, request)
-                await _check_audience(connection, principal.school, request.audience)
-                about = await students_asked(connection, principal.school, request.audience, now)
+        document = msgspec.json.encode(request, order="deterministic").decode()
+        return await self._group.take(
+            Posting(id=new_id(now), principal=principal, request=request, lane=lane, key=key, document=document, at=now)
+        )
+
+    async def _commit(self, postings: Sequence[Posting]) -> Sequence[Accepted | Exception]:
+        """Check and record postings in one transaction; those that were answered before get the same answer."""
+        async with self._database.writing() as connection:
+            texts, refusals = await self._checked(connection, postings)
+            fit = [posting for posting in postings if posting.id not in refusals]
+            new = await record_postings(
+                connection,
+                keys=[_kept_answer(posting) for posting in fit if posting.key is not None],
+                rows=[_row(posting, texts[posting.id]) for posting in fit],
+            )
+            seen = [(posting.school, posting.key) for posting in postings if posting.key and posting.id not in new]
+            earlier = await find_earlier_answers(connection, endpoint=_ENDPOINT, keys=seen) if seen else {}
+        return [
+            _accepted(posting)
+            if posting.id in new
+            else _answer_again(posting, earlier.get((posting.school, posting.key or "")), refusals.get(posting.id))
+            for posting in postings
+        ]
+
+    async def _checked(
+        self, connection: AsyncConnection, postings: Sequence[Posting]
+    ) -> tuple[dict[str, Text], dict[str, Refused]]:
+        """Check everything about each posting; gives its text or why it is refused, by id."""
+        texts: dict[str, Text] = {}
+        refusals: dict[str, Refused] = {}
+        unknown = await _unknown_people(connection, postings)
+        for posting in postings:
+            request = posting.request
+            try:
+                _check_form(request, posting.at)
+                text = await self._text(connection, posting.school, request)
+                _check_audience(posting.school, request.audience, unknown)
+                about = (
+                    await students_asked(connection, posting.school, request.audience, posting.at)
+                    if request.student_values
+                    else ()
+                )
                 _check_values(request, text, about)
-                identifier = new_id(now)
-                answer = _answer(identifier)
-                await add_notification(connection, _row(identifier, principal, request, text, lane, now))
-                if key is not None:
-                    kept = EarlierAnswer(body_hash=body_hash, status=202, answer=answer.decode())
-                    await keep_answer(
-                        connection, school=principal.school, endpoint=_ENDPOINT, key=key, answer=kept, at=now
-                    )
-        except IntegrityError:
-            # Two requests with one key at the same moment: the other was quicker, so its answer is ours.
-            return await self._answer_of_the_quicker(principal, key, body_hash)
-        if request.send_at is None or request.send_at <= now:
-            await self._wakeups.wake("plan", lane, [identifier])
-        return Accepted(status=202, body=answer, replayed=False)
+                texts[posting.id] = text
+            except Refused as refusal:
+                refusals[posting.id] = refusal
+        return texts, refusals
 
-    async def _earlier(self, connection: AsyncConnection, principal: Principal, key: str) -> EarlierAnswer | None:
-        return await find_earlier_answer(connection, school=principal.school, endpoint=_ENDPOINT, key=key)
-
-    async def _answer_of_the_quicker(self, principal: Principal, key: str | None, body_hash: str) -> Accepted:
-        async with self._database.reading() as connection:
-            earlier = await self._earlier(connection, principal, key or "")
-        if earlier is None:
-            raise Refused(409, "The same Idempotency-Key is in use at this moment: try again.")
-        return _replay(earlier, body_hash)
+    async def _wake(self, accepted: Sequence[Accepted]) -> None:
+        due: dict[Lane, list[str]] = defaultdict(list)
+        for lane, notification in (one.wake for one in accepted if one.wake is not None):
+            due[lane].append(notification)
+        for lane, notifications in due.items():
+            await self._wakeups.wake("plan", lane, notifications)
 
     async def _text(self, connection: AsyncConnection, school: str, request: NotificationRequest) -> Text:
         if request.template is not None:
@@ -130,7 +178,7 @@ def _check_scope(principal: Principal, lane: Lane) -> None:
 
 def _check_form(request: NotificationRequest, now: dt.datetime) -> None:
     """Check what the types cannot say."""
-    problems = [*_audience_form(request), *_times(request, now), *_strangers(request)]
+    problems = [*_audience_form(request), *_times(request, now), *_strangers(request), *_consent_form(request, now)]
     if (request.template is None) == (request.content is None):
         detail = "Give either a template with its values or free content, not both and not neither."
         problems.append(FieldProblem(pointer="/template", detail=detail))
@@ -165,6 +213,18 @@ def _strangers(request: NotificationRequest) -> list[FieldProblem]:
     return [FieldProblem(pointer=f"/student_values/{student}", detail=detail) for student in strangers[:20]]
 
 
+def _consent_form(request: NotificationRequest, now: dt.datetime) -> list[FieldProblem]:
+    """Refuse a question that nobody could answer, and answers to what is no question (R14)."""
+    if request.category is not Category.CONSENT:
+        detail = "Only the category consent asks for answers: leave consent out, or choose that category."
+        return [] if request.consent is None else [FieldProblem(pointer="/consent", detail=detail)]
+    deadline, sent = request.respond_by, request.send_at or now
+    if deadline is None or deadline.tzinfo is None or sent.tzinfo is None or deadline > max(now, sent):
+        return []
+    detail = "respond_by lies before the question could be sent: choose a later instant."
+    return [FieldProblem(pointer="/respond_by", detail=detail)]
+
+
 def _is_near(moment: dt.datetime | None, now: dt.datetime) -> bool:
     return moment is None or abs((moment - now).total_seconds()) <= _HORIZON * 86_400
 
@@ -189,22 +249,39 @@ def _times(request: NotificationRequest, now: dt.datetime) -> list[FieldProblem]
     return problems
 
 
-async def _check_audience(connection: AsyncConnection, school: str, audience: Audience) -> None:
+_PEOPLE = {
+    "students": (unknown_students, "There is no such student in the directory."),
+    "groups": (unknown_groups, "No student is in such a group."),
+    "contacts": (unknown_contacts, "There is no such contact in the directory."),
+}
+
+_Unknown = Mapping[tuple[str, str], set[str]]
+"""Ids that are not the school's, by school and field of the audience."""
+
+
+async def _unknown_people(connection: AsyncConnection, postings: Sequence[Posting]) -> _Unknown:
+    """Look up at once whom all these postings name."""
+    named: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for posting in postings:
+        for field in _PEOPLE:
+            named[posting.school, field].update(getattr(posting.request.audience, field) or ())
+    return {
+        (school, field): await _PEOPLE[field][0](connection, school, tuple(ids))
+        for (school, field), ids in named.items()
+        if ids
+    }
+
+
+def _check_audience(school: str, audience: Audience, unknown: _Unknown) -> None:
     """Refuse ids that are not the school's; a misspelt id must not silently reach nobody."""
-    checks: list[tuple[str, tuple[str, ...] | None, Any, str]] = [
-        ("students", audience.students, unknown_students, "There is no such student in the directory."),
-        ("groups", audience.groups, unknown_groups, "No student is in such a group."),
-        ("contacts", audience.contacts, unknown_contacts, "There is no such contact in the directory."),
-    ]
     problems = []
-    for name, ids, find_unknown, detail in checks:
-        if ids is not None:
-            unknown = await find_unknown(connection, school, ids)
-            problems += [
-                FieldProblem(pointer=f"/audience/{name}/{position}", detail=detail)
-                for position, identifier in enumerate(ids)
-                if identifier in unknown
-            ][:20]
+    for field, (_, detail) in _PEOPLE.items():
+        strange = unknown.get((school, field), set())
+        problems += [
+            FieldProblem(pointer=f"/audience/{field}/{position}", detail=detail)
+            for position, identifier in enumerate(getattr(audience, field) or ())
+            if identifier in strange
+        ][:20]
     if problems:
         raise unprocessable_fields(problems)
 
@@ -261,26 +338,38 @@ def _broken_subjects(request: NotificationRequest, text: Text) -> Iterator[tuple
                 yield f"{pointer}/{name}", name
 
 
-def _row(
-    identifier: str, principal: Principal, request: NotificationRequest, text: Text, lane: Lane, now: dt.datetime
-) -> dict[str, Any]:
+def _row(posting: Posting, text: Text) -> dict[str, Any]:
+    request, now = posting.request, posting.at
     send_at = max(request.send_at or now, now)
     return {
-        "id": identifier,
-        "school": principal.school,
+        "id": posting.id,
+        "school": posting.school,
         "category": request.category.value,
         "purpose": request.purpose.value,
-        "lane": lane.value,
+        "lane": posting.lane.value,
         "status": NotificationStatus.ACCEPTED.value,
-        "request": msgspec.json.encode(request).decode(),
+        "request": posting.document,
         "sources": msgspec.json.encode(dict(text.sources)).decode(),
         "reference": request.reference,
-        "created_by": principal.key,
+        "created_by": posting.principal.key,
         "created_at": now,
         "send_at": send_at,
-        "expires_at": request.expires_at or send_at + _LIFETIMES[lane],
+        "expires_at": request.expires_at or send_at + _LIFETIMES[posting.lane],
         "respond_by": request.respond_by,
         "cursor": "",
+    }
+
+
+def _kept_answer(posting: Posting) -> dict[str, Any]:
+    return {
+        "school": posting.school,
+        "endpoint": _ENDPOINT,
+        "key": posting.key,
+        "body_hash": posting.body_hash,
+        "status": 202,
+        "answer": _answer(posting.id).decode(),
+        "notification": posting.id,
+        "created_at": posting.at,
     }
 
 
@@ -295,7 +384,19 @@ def _answer(identifier: str) -> bytes:
     return msgspec.json.encode({"id": identifier, "status": NotificationStatus.ACCEPTED, "links": links})
 
 
-def _replay(earlier: EarlierAnswer, body_hash: str) -> Accepted:
-    if earlier.body_hash != body_hash:
-        raise unprocessable("Idempotency-Key", "This Idempotency-Key was used with another body: choose a new one.")
-    return Accepted(status=earlier.status, body=earlier.answer.encode(), replayed=True)
+def _accepted(posting: Posting) -> Accepted:
+    send_at = posting.request.send_at
+    due = send_at is None or send_at <= posting.at
+    return Accepted(
+        status=202, body=_answer(posting.id), replayed=False, wake=(posting.lane, posting.id) if due else None
+    )
+
+
+def _answer_again(posting: Posting, earlier: EarlierAnswer | None, refusal: Refused | None) -> Accepted | Exception:
+    """Answer what was not recorded now: as the key was answered before, or with its refusal."""
+    if earlier is None:
+        return refusal or Refused(409, "The same Idempotency-Key is in use at this moment: try again.")
+    if earlier.body_hash != posting.body_hash:
+        return unprocessable("Idempotency-Key", "This Idempotency-Key was used with another body: choose a new one.")
+    body = earlier.answer.encode()
+    return Accepted(status=earlier.status, body=body, replayed=body != _answer(posting.id))

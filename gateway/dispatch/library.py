@@ -12,6 +12,7 @@ from gateway.content.template import Source, Template, TemplateError, parse
 from gateway.directory.model import ONE_LINE, Category
 from gateway.dispatch.refusals import FieldProblem, unprocessable, unprocessable_fields
 from gateway.dispatch.requests import FreeContent
+from gateway.rules.placeholders import another_persons
 from gateway.store.templates import find_versions
 
 
@@ -81,19 +82,24 @@ def free_text(content: FreeContent) -> Text:
 
 
 def check_document(document: TemplateDocument) -> None:
-    """Refuse a template that cannot be parsed or whose languages differ in their placeholders."""
+    """Refuse a template that cannot be parsed, whose languages ask for different values, or for others' data (R35)."""
     problems: list[FieldProblem] = []
     placeholders: dict[str, frozenset[str]] = {}
+    spellings: dict[str, str] = {}
     if not document.sources:
         raise unprocessable("/sources", "A template needs its text in at least one language.")
     for language, source in document.sources.items():
         pointer = f"/sources/{language}"
         try:
             spelling = canonical(language)
-            placeholders[language] = parse(source).placeholders
+            template = parse(source)
+            placeholders[language] = template.placeholders
+            spellings = {**template.spellings, **spellings}
         except ValueError as error:
             problems.append(FieldProblem(pointer=pointer, detail=str(error)))
             continue
+        asking = another_persons(template.spellings.values())
+        problems += [FieldProblem(pointer=pointer, detail=sentence) for sentence in asking]
         if not re.search(ONE_LINE, source.subject):
             detail = "The subject must be one line without control characters."
             problems.append(FieldProblem(pointer=f"{pointer}/subject", detail=detail))
@@ -103,7 +109,7 @@ def check_document(document: TemplateDocument) -> None:
     every = frozenset[str]().union(*placeholders.values())
     for language, own in placeholders.items():
         if own != every:
-            names = ", ".join(sorted(every - own))
+            names = ", ".join(sorted(spellings[name] for name in every - own))
             detail = f"The text lacks placeholders that other languages have: {names}."
             problems.append(FieldProblem(pointer=f"/sources/{language}", detail=detail))
     if problems:

@@ -13,12 +13,12 @@ from gateway.dispatch.chunks import Rows, rows_of
 from gateway.dispatch.deciding import decide_about, school_of
 from gateway.dispatch.deny_snapshots import DenySnapshots
 from gateway.dispatch.disclosing import telling_messages
+from gateway.dispatch.finishing import settle_statuses
 from gateway.dispatch.help_wanted import Work, ask_for_help, help_task
 from gateway.dispatch.requests import NotificationRequest
 from gateway.dispatch.wakeups import WakeUps
 from gateway.rules.policy import Policy
 from gateway.store.database import Database
-from gateway.store.notifications import finish
 from gateway.store.people import latecomers, next_chunk
 from gateway.store.planning import (
     audience_fixed,
@@ -32,7 +32,7 @@ from gateway.store.tasks import close_tasks
 
 _log = logging.getLogger(__name__)
 
-CHUNK = 250
+CHUNK = 500
 """Contacts a chunk: enough to make one statement worth it, few enough that a crash repeats little."""
 
 LEASE = dt.timedelta(seconds=30)
@@ -86,10 +86,12 @@ class Planner:
             cursor = reached
         async with self._database.writing() as connection:
             # Nobody ends a planning from a place where another one has left it behind.
-            if await end_planning(connection, notification, owner=self._owner, cursor=cursor, at=self._now()):
-                await finish(connection, notification, at=self._now())
+            ended = await end_planning(connection, notification, owner=self._owner, cursor=cursor, at=self._now())
+            if ended:
                 await close_tasks(connection, [help_task(notification, Work.PLANNING)], at=self._now())
-        _log.info("planned", extra={"notification": notification})
+        if ended:
+            await settle_statuses(self._database, [notification], now=self._now())
+            _log.info("planned", extra={"notification": notification})
 
     async def _fix_audience(
         self, connection: AsyncConnection, row: Any, request: NotificationRequest, now: dt.datetime

@@ -9,10 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channels.base import Receipt, ReceiptStatus
 from gateway.directory.model import PointState
+from gateway.dispatch.finishing import settle_statuses
 from gateway.dispatch.settling import learn_of_addresses, start_next_routes
 from gateway.dispatch.wakeups import WakeUps
 from gateway.store.database import Database
-from gateway.store.notifications import finish
 from gateway.store.receipts import deliveries_meant, keep_receipts, mark_applied, parked
 from gateway.store.sending import add_events, set_states
 from gateway.tracking.receipts import NEWS
@@ -33,8 +33,8 @@ class ReceiptDesk:
         """Store and apply events; gives how many were new. Durable when it returns."""
         async with self._database.writing() as connection:
             fresh = await keep_receipts(connection, news, at=self._now())
-            wake = await self._apply(connection, fresh)
-        await self._wake(wake)
+            wake, concerned = await self._apply(connection, fresh)
+        await self._follow_up(wake, concerned)
         return len(fresh)
 
     async def take_parked(self) -> None:
@@ -44,10 +44,13 @@ class ReceiptDesk:
         if not waiting:
             return
         async with self._database.writing() as connection:
-            wake = await self._apply(connection, waiting)
-        await self._wake(wake)
+            wake, concerned = await self._apply(connection, waiting)
+        await self._follow_up(wake, concerned)
 
-    async def _apply(self, connection: AsyncConnection, news: Sequence[Receipt]) -> list[tuple[str, str]]:
+    async def _apply(
+        self, connection: AsyncConnection, news: Sequence[Receipt]
+    ) -> tuple[list[tuple[str, str]], set[str]]:
+        """Apply what can be told whom it is about; gives (lane, batch) to wake, and the notifications concerned."""
         now = self._now()
         meant = await deliveries_meant(connection, news)
         known = [receipt for receipt in news if (receipt.provider, receipt.event_id) in meant]
@@ -73,11 +76,10 @@ class ReceiptDesk:
         if learnt:
             await learn_of_addresses(connection, learnt, now=now)
         wake = await start_next_routes(connection, failed, now=now) if failed else []
-        for notification in sorted({row.notification for row in meant.values()}):
-            await finish(connection, notification, at=now)
-        return wake
+        return wake, {row.notification for row in meant.values()}
 
-    async def _wake(self, wake: Sequence[tuple[str, str]]) -> None:
+    async def _follow_up(self, wake: Sequence[tuple[str, str]], concerned: set[str]) -> None:
+        await settle_statuses(self._database, concerned, now=self._now())
         for lane, batch in wake:
             await self._wakeups.wake("send", lane, [batch])
 

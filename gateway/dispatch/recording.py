@@ -1,4 +1,4 @@
-"""Recording outcomes: attempts, states, what follows from them, and whether the notification is finished."""
+"""Recording outcomes: attempts, states, and what follows from them."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
@@ -11,10 +11,9 @@ from channels.base import Handover, Recovery
 from gateway.dispatch.outcomes import Outcome
 from gateway.dispatch.settling import learn_of_addresses, start_next_routes
 from gateway.store.identity import derived_id
-from gateway.store.notifications import finish
 from gateway.store.sending import (
     add_events,
-    forget_attempts,
+    follow_carriers,
     part_from_carriers,
     record_attempts,
     record_states,
@@ -34,23 +33,27 @@ Wake = list[tuple[str, str]]
 class Recorder:
     """Writes what happened, in the caller's transaction."""
 
-    async def record(self, connection: AsyncConnection, results: Sequence[Result], *, now: dt.datetime) -> Wake:
-        """Record the outcomes of claimed deliveries and start what follows from them."""
+    async def record(
+        self, connection: AsyncConnection, results: Sequence[Result], *, now: dt.datetime, carrying: bool = True
+    ) -> Wake:
+        """Record the outcomes of deliveries that one worker claimed, and start what follows from them.
+
+        `carrying` tells whether any of them may carry others, which then share its fate.
+        """
         if not results:
             return []
         await record_attempts(
             connection, [_attempt(row, outcome, now) for row, outcome in results if outcome.handed_over]
         )
-        silent = await unanswered(connection, [row.id for row, outcome in results if not outcome.handed_over])
+        kept_back = [row.id for row, outcome in results if not outcome.handed_over]
+        silent = await unanswered(connection, kept_back)
         results = [(row, _honest(outcome) if row.id in silent else outcome) for row, outcome in results]
-        kept_back = [(row, outcome) for row, outcome in results if not outcome.handed_over]
-        await forget_attempts(connection, [row for row, _ in kept_back])
-        await add_events(connection, [_event(row, outcome, now) for row, outcome in kept_back])
-        await record_states(connection, [_state(row, outcome, now) for row, outcome in results])
-        wake = await self._follow(connection, results, now)
-        for notification in sorted({row.notification for row, _ in results}):
-            await finish(connection, notification, at=now)
-        return wake
+        await add_events(connection, [_event(row, outcome, now) for row, outcome in results if not outcome.handed_over])
+        states = [_state(row, outcome, now) for row, outcome in results]
+        await record_states(connection, states, owner=results[0][0].owner)
+        if carrying:
+            await follow_carriers(connection, [row.id for row, _ in results])
+        return await self._follow(connection, results, now)
 
     async def _follow(self, connection: AsyncConnection, results: Sequence[Result], now: dt.datetime) -> Wake:
         learnt = [(row, outcome.mark, outcome.code or "") for row, outcome in results if outcome.mark is not None]
@@ -111,8 +114,6 @@ class Recorder:
                 for state in states
             ],
         )
-        for notification in sorted({row.notification for row, _ in findings}):
-            await finish(connection, notification, at=now)
 
 
 _ALONE = (State.SUPPRESSED, State.HELD)
@@ -136,6 +137,8 @@ def _attempt(row: Any, outcome: Outcome, now: dt.datetime) -> dict[str, Any]:
     return {
         "delivery": row.id,
         "number": row.attempts,
+        "owner": row.owner,
+        "started_at": row.changed_at,
         "answered_at": now,
         "outcome": outcome.news.value,
         "provider": outcome.provider,
@@ -148,7 +151,6 @@ def _attempt(row: Any, outcome: Outcome, now: dt.datetime) -> dict[str, Any]:
 def _state(row: Any, outcome: Outcome, now: dt.datetime) -> dict[str, Any]:
     return {
         "id": row.id,
-        "owner": row.owner,
         "attempt": row.attempts,
         "state": outcome.change.state.value,
         "code": outcome.code,

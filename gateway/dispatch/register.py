@@ -37,6 +37,7 @@ from gateway.rules.policy import Policy
 from gateway.store.database import Database
 from gateway.store.identity import new_id
 from gateway.store.people import knows_contact, knows_student, load_school
+from gateway.store.policies import load_policy
 from gateway.store.restrictions import (
     Words,
     add_objection,
@@ -149,7 +150,7 @@ class Register:
                 reviewed_on=wanted.reviewed_on,
                 until=wanted.until,
                 today=await self._today(connection, principal),
-                policy=self._policy,
+                policy=await load_policy(connection, principal.school, self._policy),
             )
             words = {"note": wanted.note, "evidence": wanted.evidence}
             await self._record(connection, principal, number, change, words)

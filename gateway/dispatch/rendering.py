@@ -37,7 +37,9 @@ from gateway.directory.model import Category, ChannelName, Contact, ContactPoint
 from gateway.dispatch.messages import formats_of, students_of
 from gateway.dispatch.requests import Lane, NotificationRequest
 from gateway.rules.categories import CATEGORIES, LIFE_SAFETY
-from gateway.store.people import load_school
+from gateway.rules.policy import Policy
+from gateway.rules.replies import takes_replies
+from gateway.store.policies import load_governed
 from gateway.store.rendering import load_people
 from gateway.store.sending import load_messages, load_notifications, merged_with
 
@@ -75,6 +77,8 @@ class Sending:
     public_url: str
     sign: Callable[[Link, str], str]
     """Signs a delivery's id for its document link."""
+    reply_address: Callable[[str], str] | None = None
+    """Gives a delivery the address for answers to it (R40); None where `From` takes them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,11 +94,18 @@ class Renderer:
     """Makes envelopes for batches of deliveries."""
 
     def __init__(
-        self, catalogues: Catalogues, sending: Sending, *, now: Callable[[], dt.datetime], real_postcodes: bool = True
+        self,
+        catalogues: Catalogues,
+        sending: Sending,
+        *,
+        now: Callable[[], dt.datetime],
+        policy: Policy,
+        real_postcodes: bool = True,
     ) -> None:
         self._catalogues = catalogues
         self._sending = sending
         self._now = now
+        self._policy = policy
         self._real_postcodes = real_postcodes
         self._kept: OrderedDict[tuple[Any, ...], _Shared] = OrderedDict()
 
@@ -111,10 +122,10 @@ class Renderer:
         self, connection: AsyncConnection, rows: Sequence[Any]
     ) -> tuple[School, dict[str, Any], list["Reader"]]:
         """Load what deliveries of one school are about: the school, the notifications by id, the readers."""
-        known = await load_school(connection, rows[0].school)
+        known = await load_governed(connection, rows[0].school, self._policy)
         if known is None:
             raise LookupError("a delivery's school has left the directory")
-        school = known[0]
+        school, _version, policy = known
         notifications = await load_notifications(connection, list({row.notification for row in rows}))
         followers = await merged_with(connection, [row.id for row in rows])
         messages = await load_messages(connection, list({row.message for row in (*rows, *followers)}))
@@ -138,6 +149,7 @@ class Renderer:
                 apart=row.id in strangers,
                 students=tuple(people.students[student] for student in students_of(messages[row.message])),
                 point=people.points.get(row.point),
+                unsubscribe=policy.categories[Category(notifications[row.notification].category)].unsubscribe,
             )
             for row in rows
         ]
@@ -148,7 +160,7 @@ class Renderer:
             return RenderingError(code="point_gone", explanation="The contact point has left the directory.")
         try:
             common = self._common(school, notification, reader)
-            payload = self._payload(school, notification, common, reader, reader.point)
+            payload = self._payload(school, common, reader, reader.point)
         except UnsafeHeaderError:
             return RenderingError(
                 code="unsafe_header", explanation="The address or a name holds signs that a mail must not carry."
@@ -179,7 +191,8 @@ class Renderer:
     def _common(self, school: School, notification: Any, reader: "Reader") -> _Shared:
         look = Look.of(formats_of(reader.message))
         wanted = reader.message.language
-        key = (notification.id, reader.row.language, wanted, look, reader.row.neutral, reader.row.bare)
+        row = reader.row
+        key = (notification.id, row.language, wanted, look, row.neutral, row.bare, reader.unsubscribe)
         kept = self._kept.get(key)
         if kept is None:
             kept = self._kept[key] = self._prepare(school, notification, reader, look)
@@ -193,13 +206,13 @@ class Renderer:
         request = msgspec.json.decode(notification.request, type=NotificationRequest)
         sources = msgspec.json.decode(notification.sources, type=dict[str, Source])
         category = Category(notification.category)
-        row = CATEGORIES[category]
         prepared = prepare(
             self._notice(reader, school) if reader.row.bare else parse(sources[reader.row.language]),
             policy=ContentPolicy(
-                sensitivity=row.sensitivity,
+                sensitivity=CATEGORIES[category].sensitivity,
                 in_full=category in LIFE_SAFETY or category is Category.ATTENDANCE,
-                unsubscribe=row.unsubscribe,
+                unsubscribe=reader.unsubscribe,
+                answerable=category is Category.CONSENT,
             ),
             reader_language=reader.message.language,
             catalogues=self._catalogues,
@@ -227,12 +240,12 @@ class Renderer:
         return bare_notice(self._catalogues.phrases(reader.message.language, school.language))
 
     def _payload(
-        self, school: School, notification: Any, common: _Shared, reader: "Reader", point: ContactPoint
+        self, school: School, common: _Shared, reader: "Reader", point: ContactPoint
     ) -> Payload | RenderingError:
         personal = self._personal(common, reader, school)
         match point.channel:
             case ChannelName.EMAIL:
-                return self._mail(notification, common, reader, point, personal)
+                return self._mail(common, reader, point, personal)
             case ChannelName.SMS:
                 body = common.prepared.fill_text(personal)
                 number = address_key(point.channel, point.address, country_of(school.jurisdiction))
@@ -245,23 +258,28 @@ class Renderer:
             case ChannelName.LETTER:
                 return self._sheet(school, common, reader, point, personal)
 
-    def _mail(
-        self, notification: Any, common: _Shared, reader: "Reader", point: ContactPoint, personal: Personal
-    ) -> Mail:
+    def _mail(self, common: _Shared, reader: "Reader", point: ContactPoint, personal: Personal) -> Mail:
         address = str(point.address).strip()
         host = self._sending.mail_from.rpartition("@")[2]
         message_id = f"<{reader.row.id}@{host}>"
         words = common.prepared.fill_email(personal)
-        unsubscribe = CATEGORIES[Category(notification.category)].unsubscribe
         content = common.mail.build(
             to_name=words.to_name,
             to_address=address,
             message_id=message_id,
             date=self._now(),
+            reply_to=self._reply_to(reader),
             values=Values(words.subject, words.plain, words.html),
-            list_unsubscribe=personal.unsubscribe_link if unsubscribe else None,
+            list_unsubscribe=personal.unsubscribe_link if reader.unsubscribe else None,
         )
         return Mail(sender=self._sending.mail_from, recipient=address, message_id=message_id, content=content)
+
+    def _reply_to(self, reader: "Reader") -> str | None:
+        """Give the address for answers of this reader alone."""
+        address = self._sending.reply_address
+        if address is None or not takes_replies(neutral=reader.row.neutral, apart=reader.apart):
+            return None
+        return address(reader.row.id)
 
     def _sheet(
         self, school: School, common: _Shared, reader: "Reader", point: ContactPoint, personal: Personal
@@ -321,6 +339,8 @@ class Reader:
     """Whether any of these lives apart: nobody is greeted by name then (R26)."""
     students: tuple[Student, ...]
     point: ContactPoint | None
+    unsubscribe: bool
+    """Whether the school lets mails of this category carry one-click unsubscribe."""
 
 
 def _name(contact: Contact) -> str:

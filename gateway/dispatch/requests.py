@@ -8,6 +8,7 @@ import msgspec
 
 from gateway.content.values import Scalar
 from gateway.directory.model import ONE_LINE, Category, Identifier
+from gateway.rules.consent import Needed
 
 
 class Purpose(StrEnum):
@@ -44,6 +45,12 @@ class FreeContent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     body: Annotated[str, msgspec.Meta(min_length=1, max_length=50_000)]
 
 
+class Consent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Whose consent is needed, student by student: one yes, or everybody's who is asked (R14)."""
+
+    needed: Needed = Needed.ANY_ONE
+
+
 Values = dict[str, Scalar | tuple[str, ...]]
 
 
@@ -60,6 +67,8 @@ class NotificationRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     send_at: dt.datetime | None = None
     expires_at: dt.datetime | None = None
     respond_by: dt.datetime | None = None
+    consent: Consent | None = None
+    """Only with the category `consent`; without it one yes suffices."""
     reference: Annotated[str, msgspec.Meta(max_length=1000)] | None = None
 
 

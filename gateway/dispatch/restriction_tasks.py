@@ -18,6 +18,7 @@ from gateway.rules.policy import Policy
 from gateway.rules.restrictions import REVIEW_WINDOW_DAYS, last_day
 from gateway.store.database import Database
 from gateway.store.identity import derived_id, new_id
+from gateway.store.policies import load_policies
 from gateway.store.restrictions import add_step, open_reminders, whole_register
 from gateway.store.tasks import add_tasks, close_tasks
 
@@ -49,6 +50,7 @@ class Reminders:
         self._next = now + EVERY
         async with self._database.reading() as connection:
             known = await whole_register(connection)
+            policies = await load_policies(connection, self._policy)
             before = await open_reminders(connection, KINDS)
         if not known:
             return
@@ -62,7 +64,8 @@ class Reminders:
                 new_drafts.append((row.school, restriction))
                 continue
             number = last.number if last is not None else 0
-            for task in tasks_about(restriction, waiting, number, now=now, zone=zone, policy=self._policy):
+            policy = policies.get(row.school, self._policy)
+            for task in tasks_about(restriction, waiting, number, now=now, zone=zone, policy=policy):
                 filled = _filled(task, row.school, restriction)
                 wanted[filled["id"]] = filled
         done = sorted(before - set(wanted))

@@ -14,6 +14,9 @@ _SECONDS: Mapping[Lane, tuple[float, ...]] = {
 
 _JITTER = 0.2
 
+LONGEST_ASKED = 86_400.0
+"""Seconds: a provider that wants to be left alone for longer is tried after a day all the same."""
+
 RECOVERY_DELAY = dt.timedelta(seconds=20)
 """How long an unanswered attempt rests before its provider is asked: late answers arrive meanwhile."""
 
@@ -24,10 +27,11 @@ def next_attempt(
     """Give the instant of the next attempt, or None when the retries are used up.
 
     `refusals` counts from 1; `chance` is a random number from 0 to 1 that spreads a crowd of retries;
-    `asked` are the seconds the provider wants us to wait, which are always granted.
+    `asked` are the seconds the provider wants us to wait, which are granted, with a little more to part the crowd.
     """
     schedule = _SECONDS[lane]
     if refusals > len(schedule):
         return None
     delay = schedule[refusals - 1] * (1 - _JITTER / 2 + _JITTER * chance)
-    return now + dt.timedelta(seconds=max(delay, asked or 0.0))
+    granted = min(asked or 0.0, LONGEST_ASKED) * (1 + _JITTER / 2 * chance)
+    return now + dt.timedelta(seconds=max(delay, granted))

@@ -4,15 +4,21 @@ import datetime as dt
 from collections.abc import Callable, Sequence
 
 import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.directory.changes import MOST_ENDED, Changes, Held
 from gateway.directory.documents import Reading, RefusedRow
 from gateway.directory.doubts import find_doubts
 from gateway.directory.importing import Note
 from gateway.directory.importing import Refused as RefusedLine
+from gateway.directory.model import School
+from gateway.dispatch.address_notices import AddressNotices
+from gateway.dispatch.library import Library
 from gateway.dispatch.refusals import Refused
+from gateway.store.address_changes import places_on_record
 from gateway.store.database import Database
 from gateway.store.roster import apply_changes, compare_directory
+from gateway.store.statistics import MANY, refresh_statistics
 
 
 class EntityCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,8 +45,9 @@ class RosterReport(msgspec.Struct, frozen=True, kw_only=True):
 class Roster:
     """Writes directories."""
 
-    def __init__(self, database: Database, *, now: Callable[[], dt.datetime]) -> None:
+    def __init__(self, database: Database, library: Library, *, now: Callable[[], dt.datetime]) -> None:
         self._database = database
+        self._notices = AddressNotices(library)
         self._now = now
 
     async def replace(
@@ -60,11 +67,13 @@ class Roster:
             if changes.ended_share > MOST_ENDED and not force and not dry_run:
                 raise Refused(409, _too_much(changes))
             if not dry_run:
-                await apply_changes(connection, directory.school, changes, at=self._now())
+                await self._apply(connection, directory.school, changes)
         counts = {
             name: EntityCounts(added=len(own.added), changed=len(own.changed), ended=len(own.ended))
             for name, own in changes.collections.items()
         }
+        if not dry_run and sum(own.added + own.changed + own.ended for own in counts.values()) >= MANY:
+            await refresh_statistics(self._database)
         return RosterReport(
             dry_run=dry_run,
             added=sum(own.added for own in counts.values()),
@@ -75,6 +84,13 @@ class Roster:
             held=(*changes.held, *find_doubts(directory)),
             notes=tuple(notes),
         )
+
+    async def _apply(self, connection: AsyncConnection, school: School, changes: Changes) -> None:
+        """Write the changes, and the notices to those whose contact details they change (R37)."""
+        now = self._now()
+        before = await places_on_record(connection, school.id, changes.readdressed)
+        await apply_changes(connection, school, changes, at=now)
+        await self._notices.write(connection, school, before, at=now)
 
 
 def _too_much(changes: Changes) -> str:

@@ -1,40 +1,48 @@
-"""Sending: claim a batch, check it again, render, hand over, record."""
+"""Sending: take a batch whose turn it is, check it a last time, hand it over, record the answers as they come."""
 
 import asyncio
 import contextlib
 import datetime as dt
 import logging
-from collections import defaultdict
+import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from channels.base import Channel, Envelope, Handover, Recovery
+from channels.base import Channel, Envelope, Handover
 from channels.errors import Retry, SendError
 from gateway.directory.model import ChannelName
 from gateway.dispatch.chunks import BATCH
-from gateway.dispatch.deciding import school_of
-from gateway.dispatch.deny_snapshots import DenySnapshots
+from gateway.dispatch.finding_out import Inquiry
+from gateway.dispatch.finishing import finish_those_done
+from gateway.dispatch.flushing import Flushing
 from gateway.dispatch.help_wanted import Work, ask_for_help
-from gateway.dispatch.outcomes import Outcome, outcome_of, withdrawn
-from gateway.dispatch.rechecking import outdated, recheck
-from gateway.dispatch.recording import Recorder
-from gateway.dispatch.rendering import Renderer, RenderingError
+from gateway.dispatch.last_check import LastCheck
+from gateway.dispatch.metrics import Metrics
+from gateway.dispatch.outcomes import outcome_of, withdrawn
+from gateway.dispatch.provider_gate import ProviderGate, gate_name
+from gateway.dispatch.recording import Recorder, Result
+from gateway.dispatch.rendering import RenderingError
+from gateway.dispatch.requests import Lane
 from gateway.dispatch.wakeups import WakeUps
-from gateway.rules.policy import Policy
-from gateway.store.database import Database
-from gateway.store.people import load_school
-from gateway.store.sending import (
+from gateway.store.claims import (
+    Due,
     claim_batch,
     claim_unknown,
+    due_of,
     hand_back,
-    load_deliveries,
-    load_notifications,
-    merged_with,
+    next_due,
+    put_off,
     renew_leases,
+    take_turn,
 )
-from gateway.tracking.states import News, State
+from gateway.store.database import Database
+from gateway.store.sending import merged_with
+from gateway.tracking.blame import tally
+from gateway.tracking.states import News
 
 _log = logging.getLogger(__name__)
 
@@ -45,10 +53,11 @@ PUT_OFF = dt.timedelta(seconds=60)
 """After so long is tried again what could not be checked before it was to leave."""
 
 _RENEWAL_SECONDS = 20.0
+_MARGIN = dt.timedelta(seconds=15)
+"""Nothing is handed over when the claim, for want of renewal, is within this of being swept."""
 
-
-_Findings = list[tuple[Any, Handover | None]]
-"""Rows of unanswered attempts, each with the provider's late answer, or None where it has got nothing."""
+_SLICE_SECONDS = 1.0
+"""What a provider takes in this time is checked and handed over at once: a new restriction is seen within it (R44)."""
 
 
 class Sender:
@@ -59,28 +68,31 @@ class Sender:
         database: Database,
         wakeups: WakeUps,
         channels: Mapping[ChannelName, Channel],
-        renderer: Renderer,
+        gate: ProviderGate,
+        check: LastCheck,
         recorder: Recorder,
+        inquiry: Inquiry,
         *,
         owner: str,
         now: Callable[[], dt.datetime],
         chance: Callable[[], float],
-        policy: Policy,
-        snapshots: DenySnapshots | None = None,
+        metrics: Metrics,
     ) -> None:
         self._database = database
         self._wakeups = wakeups
         self._channels = channels
-        self._renderer = renderer
+        self._gate = gate
+        self._check = check
         self._recorder = recorder
+        self._inquiry = inquiry
         self._owner = owner
         self._now = now
         self._chance = chance
-        self._policy = policy
-        self._snapshots = snapshots
+        self._metrics = metrics
+        self._pace: dict[str, float] = {}
 
     async def send(self, batch: str) -> None:
-        """Hand over everything of the batch that is due; told to stop, finish the slice in hand and give back the rest.
+        """Hand over what is due of the batch; told to stop, finish the slice in hand and give back the rest.
 
         The work itself is never cancelled: a provider that is being talked to is heard out, and SQLite keeps the lock
         of a transaction that is cancelled between two statements until the connection is collected.
@@ -95,43 +107,82 @@ class Sender:
             raise
 
     async def _send(self, batch: str, stopping: asyncio.Event) -> None:
-        await self._find_out(batch)
-        while not stopping.is_set() and (rows := await self._claimed(batch)):
-            await self._work_on(rows, stopping)
+        touched: set[str] = set()
+        try:
+            while not stopping.is_set():
+                rows, unknown = await self._taken(batch)
+                await self._inquiry.settle(unknown)
+                if not rows and not unknown:
+                    return
+                touched.update(row.notification for row in (*rows, *unknown))
+                if rows:
+                    await self._work_on(rows, stopping)
+                    if rows[0].batch != batch:  # another school's turn: ours comes after those already waiting
+                        await self._wakeups.wake("send", rows[0].lane, [batch])
+                        return
+        finally:
+            await finish_those_done(self._database, touched, now=self._now())
 
-    async def _claimed(self, batch: str) -> Sequence[Any]:
-        """Take what is due."""
+    async def _taken(self, batch: str) -> tuple[Sequence[Any], Sequence[Any]]:
+        """Claim deliveries to send, of this batch or of the school whose turn it is, and unanswered ones of this."""
         now = self._now()
         async with self._database.writing() as connection:
-            return await claim_batch(connection, batch, owner=self._owner, now=now, until=now + LEASE, limit=BATCH)
+            unknown = await claim_unknown(connection, batch, now=now, until=now + LEASE, limit=BATCH)
+            due = await due_of(connection, batch, now=now)
+            if due is None:
+                return [], unknown
+            school = await take_turn(connection, due.lane, now=now)
+            if school is not None and school != due.school:
+                due = await next_due(connection, school, due.lane, now=now) or due
+            return await self._admitted(connection, due, now), unknown
+
+    async def _admitted(self, connection: AsyncConnection, due: Due, now: dt.datetime) -> Sequence[Any]:
+        """Claim as many as the provider may be given now; the rest waits for it."""
+        provider = self._channels[ChannelName(due.channel)]
+        admission = await self._gate.admit(
+            gate_name(due.channel, provider), provider.limits, lane=Lane(due.lane), wanted=min(due.number, BATCH)
+        )
+        if admission.granted == 0:
+            await put_off(connection, due.batch, now=now, until=admission.retry_at or now + PUT_OFF)
+            return []
+        return await claim_batch(
+            connection, due.batch, owner=self._owner, now=now, until=now + LEASE, limit=admission.granted
+        )
+
+    async def _work_on(self, rows: Sequence[Any], stopping: asyncio.Event) -> None:
+        """Send claimed rows; whatever was not handed over when the worker has to stop or fails is given back."""
+        waiting = list(rows)
+        try:
+            async with self._renewed([row.id for row in rows]) as claim:
+                while waiting and not stopping.is_set() and claim.holds():
+                    slice_ = waiting[: self._slice(rows[0].channel)]
+                    # Each slice is checked by itself: the ones before may have taken their time.
+                    try:
+                        fit, rendered, wake = await self._check.pass_on(slice_)
+                    except Exception as error:  # noqa: BLE001  # whatever failed, nothing has left and nothing may
+                        _log.exception("not_checked", extra={"deliveries": len(slice_)})
+                        await self._put_off(slice_, error)
+                        del waiting[: len(slice_)]
+                        continue
+                    await self._wake(wake)
+                    if not claim.holds():
+                        return
+                    del waiting[: len(slice_)]
+                    await self._hand_over(fit, rendered)
+        finally:
+            await self._give_back(waiting)
+
+    def _slice(self, channel: str) -> int:
+        """Say how many deliveries the channel's provider takes in a moment."""
+        provider = self._channels[ChannelName(channel)]
+        limits = provider.limits
+        pace = self._pace.get(channel)
+        return limits.batch if pace is None else max(limits.concurrency, min(BATCH, int(pace * _SLICE_SECONDS)))
 
     async def _give_back(self, rows: Sequence[Any]) -> None:
         if rows:
             async with self._database.writing() as connection:
                 await hand_back(connection, rows, owner=self._owner, now=self._now())
-
-    async def _work_on(self, rows: Sequence[Any], stopping: asyncio.Event) -> None:
-        """Send claimed rows; whatever was not handed over when the worker has to stop or fails is given back."""
-        waiting = {row.id: row for row in rows}
-        try:
-            async with self._renewed(list(waiting)):
-                for slice_ in _slices(rows, self._channels):
-                    if stopping.is_set():
-                        break
-                    # Each slice is checked by itself: the ones before may have taken their time.
-                    try:
-                        fit, rendered = await self._written(slice_)
-                    except Exception as error:  # noqa: BLE001  # whatever failed, nothing has left and nothing may
-                        _log.exception("not_checked", extra={"deliveries": len(slice_)})
-                        await self._put_off(slice_, error)
-                        for row in slice_:
-                            waiting.pop(row.id)
-                        continue
-                    for row in slice_:
-                        waiting.pop(row.id)
-                    await self._hand_over(fit, rendered)
-        finally:
-            await self._give_back(list(waiting.values()))
 
     async def _put_off(self, rows: Sequence[Any], error: Exception) -> None:
         """Give back what could not be checked or rendered, for a later attempt, and let somebody know (R45, R46)."""
@@ -141,142 +192,77 @@ class Sender:
             for notification in sorted({row.notification for row in rows}):
                 await ask_for_help(connection, notification, Work.SENDING, error, now=now)
 
-    async def _written(self, rows: Sequence[Any]) -> tuple[list[Any], Mapping[str, Envelope | RenderingError]]:
-        """Check and render; both again when the directory changed between the two."""
-        fit = list(rows)
-        while True:
-            fit = await self._checked(fit)
-            async with self._database.reading() as connection:
-                rendered = await self._renderer.render(connection, fit)
-                # Asked last: whatever change the renderer has seen, the version has risen with it.
-                versions = {school: (await school_of(connection, school))[1] for school in {row.school for row in fit}}
-            if all(row.directory_version == versions[row.school] for row in fit):
-                return fit, rendered
-
-    async def _checked(self, rows: Sequence[Any]) -> list[Any]:
-        """Withdraw what must not leave any more; gives the other rows, as they are now."""
-        now = self._now()
-        wake: list[tuple[str, str]] = []
-        attempts = {row.id: row.attempts for row in rows}
-        async with self._database.writing() as connection:
-            rows = await self._still_claimed(connection, attempts)
-            notifications = await load_notifications(connection, list({row.notification for row in rows}))
-            outcomes = {row.id: stop for row in rows if (stop := _stopped(row, notifications[row.notification], now))}
-            merged: list[Any] = []
-            for notification, group in _by_notification(row for row in rows if row.id not in outcomes).items():
-                known = await load_school(connection, notifications[notification].school)
-                if known is None:
-                    continue
-                carried = await merged_with(connection, [row.id for row in group])
-                stale = outdated([*group, *carried], *known, now)
-                if stale:
-                    checked = await recheck(
-                        connection,
-                        notifications[notification],
-                        stale,
-                        now=now,
-                        policy=self._policy,
-                        snapshots=self._snapshots,
-                    )
-                    outcomes |= checked.withdrawn
-                    wake += checked.wake
-                    merged += carried
-            # Merged ones first: those that stay then part from a carrier that is withdrawn.
-            await self._recorder.withdraw_merged(connection, outcomes, merged, now=now)
-            stopped = [(row, outcomes[row.id]) for row in rows if row.id in outcomes]
-            wake += await self._recorder.record(connection, stopped, now=now)
-            fit = await self._still_claimed(connection, attempts)
-        await self._wake(wake)
-        return fit
-
-    async def _still_claimed(self, connection: AsyncConnection, attempts: Mapping[str, int]) -> list[Any]:
-        """Load these deliveries, but those that a worker too slow to renew its lease has lost meanwhile."""
-        rows = await load_deliveries(connection, list(attempts))
-        return [
-            row
-            for delivery, attempt in attempts.items()
-            if (row := rows[delivery]) and (row.state, row.owner, row.attempts) == (State.SENDING, self._owner, attempt)
-        ]
-
     async def _hand_over(self, rows: Sequence[Any], rendered: Mapping[str, Envelope | RenderingError]) -> None:
-        """Hand over one slice, then record every answer in one transaction."""
+        """Hand over one slice and record every answer."""
         if not rows:
             return
-        results: list[tuple[Any, Outcome]] = []
-        envelopes: list[Envelope] = []
         by_id = {row.id: row for row in rows}
+        flushing = Flushing(self._record)
+        envelopes: list[Envelope] = []
         for row in rows:
             made = rendered[row.id]
             if isinstance(made, RenderingError):
-                results.append((row, withdrawn(News.REFUSED, made.code, made.explanation)))
+                flushing.add((row, withdrawn(News.REFUSED, made.code, made.explanation)))
             else:
                 envelopes.append(made)
-        handovers = await self._answers(rows[0].channel, envelopes)
-        now = self._now()
-        results += [
-            (by_id[handover.delivery], outcome_of(by_id[handover.delivery], handover, now=now, chance=self._chance()))
-            for handover in handovers
-        ]
-        async with self._database.writing() as connection:
-            wake = await self._recorder.record(connection, results, now=now)
-        await self._wake(wake)
+        started = time.perf_counter()
+        answers: list[Handover] = []
+        async for answer in self._answers(rows[0].channel, envelopes):
+            row = by_id[answer.delivery]
+            flushing.add((row, outcome_of(row, answer, now=self._now(), chance=self._chance())))
+            answers.append(answer)
+        await flushing.close()
+        await self._account(rows[0], answers, time.perf_counter() - started)
 
-    async def _answers(self, channel: str, envelopes: Sequence[Envelope]) -> list[Handover]:
+    async def _answers(self, channel: str, envelopes: Sequence[Envelope]) -> AsyncIterator[Handover]:
         """Hand over; an adapter that breaks its promise and raises leaves its envelopes unanswered."""
         provider = self._channels[ChannelName(channel)]
+        silent = {envelope.delivery for envelope in envelopes}
         if not envelopes:
-            return []
+            return
         try:
-            answers = await provider.send(envelopes)
+            async with aclosing(provider.send(envelopes)) as answers:
+                async for answer in answers:
+                    silent.discard(answer.delivery)
+                    yield answer
         except Exception:  # noqa: BLE001  # an adapter's fault must not lose a batch
             _log.exception("adapter_failed", extra={"provider": provider.name})
-            answers = []
-        answered = {answer.delivery for answer in answers}
-        return [
-            *answers,
-            *(_silence(envelope, provider.name) for envelope in envelopes if envelope.delivery not in answered),
-        ]
+        for delivery in sorted(silent):
+            yield _silence(delivery, provider.name)
 
-    async def _find_out(self, batch: str) -> None:
-        """Settle the batch's unanswered attempts as their provider allows."""
-        now = self._now()
+    async def _record(self, results: Sequence[Result]) -> None:
         async with self._database.writing() as connection:
-            rows = await claim_unknown(connection, batch, now=now, until=now + LEASE, limit=BATCH)
-        for channel, group in _by_channel(rows).items():
-            provider = self._channels[ChannelName(channel)]
-            findings: _Findings = [(row, None) for row in group]
-            lost: _Findings = []
-            if provider.recovery is Recovery.LOOK_UP:
-                findings, lost = await self._looked_up(provider, group)
-            async with self._database.writing() as connection:
-                await self._recorder.record_findings(connection, findings, provider.recovery, now=self._now())
-                await self._recorder.record_findings(connection, lost, Recovery.PERSON, now=self._now())
+            carrying = bool(await merged_with(connection, [row.id for row, _ in results]))
+            wake = await self._recorder.record(connection, results, now=self._now(), carrying=carrying)
+        await self._wake(wake)
+        first, _ = results[0]
+        for state, number in Counter(outcome.change.state for _, outcome in results).items():
+            self._metrics.settled(first.channel, first.lane, state.value, number)
 
-    async def _looked_up(self, provider: Channel, rows: Sequence[Any]) -> tuple[_Findings, _Findings]:
-        """Ask the provider; gives what it said, and what nobody can ask it about any more, which is for a person.
-
-        When it does not answer, the rows stay unknown and it is asked again after the lease, until their time is out.
-        """
-        async with self._database.reading() as connection:
-            rendered = await self._renderer.render(connection, rows)
-        pairs = [(row, made) for row in rows if isinstance(made := rendered[row.id], Envelope)]
-        lost: _Findings = [(row, None) for row in rows if not isinstance(rendered[row.id], Envelope)]
-        try:
-            found = await provider.look_up([envelope for _, envelope in pairs])
-        except Exception:  # noqa: BLE001  # the same
-            _log.exception("look_up_failed", extra={"provider": provider.name})
-            now = self._now()
-            late = [row for row, _ in pairs if row.expires_at is not None and row.expires_at <= now]
-            return [], [*lost, *((row, None) for row in late)]
-        return [(row, handover) for (row, _), handover in zip(pairs, found, strict=True)], lost
+    async def _account(self, row: Any, answers: Sequence[Handover], seconds: float) -> None:
+        """Tell gate and metrics how the provider fared, and remember its pace."""
+        if not answers:
+            return
+        provider = self._channels[ChannelName(row.channel)]
+        self._pace[row.channel] = len(answers) / max(seconds, 0.001)
+        self._metrics.provider_took(provider.name, seconds / len(answers))
+        sum_ = tally(answers)
+        await self._gate.report(
+            gate_name(row.channel, provider),
+            accepted=sum_.accepted,
+            failed=sum_.failed,
+            throttled=sum_.throttled,
+            retry_after=sum_.retry_after,
+        )
 
     async def _wake(self, wake: Sequence[tuple[str, str]]) -> None:
         for lane, batch in dict.fromkeys(wake):
             await self._wakeups.wake("send", lane, [batch])
 
     @contextlib.asynccontextmanager
-    async def _renewed(self, ids: list[str]) -> AsyncIterator[None]:
+    async def _renewed(self, ids: list[str]) -> AsyncIterator["_Claim"]:
         """Keep the claim alive as long as the work lasts."""
+        claim = _Claim(self._now)
 
         async def renew() -> None:
             while True:
@@ -284,55 +270,40 @@ class Sender:
                 try:
                     async with self._database.writing() as connection:
                         await renew_leases(connection, ids, owner=self._owner, until=self._now() + LEASE)
+                    claim.renewed()
                 except Exception:  # noqa: BLE001  # one missed renewal is no reason to lose the claim
                     _log.exception("lease_not_renewed")
 
         renewal = asyncio.ensure_future(renew())
         try:
-            yield
+            yield claim
         finally:
             renewal.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await renewal
 
 
-def _stopped(row: Any, notification: Any, now: dt.datetime) -> Outcome | None:
-    """Say why a delivery must not leave although it is due."""
-    if notification.status == "cancelled":
-        return withdrawn(News.CANCELLED, "cancelled", "Withdrawn by the sender.")
-    if row.expires_at is not None and row.expires_at <= now:
-        return withdrawn(News.EXPIRED, "expired", "Its time ran out before it could leave.")
-    return None
+class _Claim:
+    """How fresh the lease of claimed deliveries is."""
+
+    def __init__(self, now: Callable[[], dt.datetime]) -> None:
+        self._now = now
+        self._renewed_at = now()
+
+    def renewed(self) -> None:
+        """Note that the lease begins anew."""
+        self._renewed_at = self._now()
+
+    def holds(self) -> bool:
+        """Whether nobody may sweep it for a while yet."""
+        return self._now() - self._renewed_at < LEASE - _MARGIN
 
 
-def _silence(envelope: Envelope, provider: str) -> Handover:
+def _silence(delivery: str, provider: str) -> Handover:
     error = SendError(
         retry=Retry.UNKNOWN,
         code="no_answer",
         explanation="The provider's program failed while the message was being handed over.",
         ours=True,
     )
-    return Handover(delivery=envelope.delivery, provider=provider, error=error)
-
-
-def _by_notification(rows: Any) -> dict[str, list[Any]]:
-    groups: dict[str, list[Any]] = defaultdict(list)
-    for row in rows:
-        groups[row.notification].append(row)
-    return groups
-
-
-def _by_channel(rows: Sequence[Any]) -> dict[str, list[Any]]:
-    groups: dict[str, list[Any]] = defaultdict(list)
-    for row in rows:
-        groups[row.channel].append(row)
-    return groups
-
-
-def _slices(rows: Sequence[Any], channels: Mapping[ChannelName, Channel]) -> list[list[Any]]:
-    """Cut a batch into what its provider takes at a time."""
-    slices = []
-    for channel, group in _by_channel(rows).items():
-        size = channels[ChannelName(channel)].limits.batch
-        slices += [group[start : start + size] for start in range(0, len(group), size)]
-    return slices
+    return Handover(delivery=delivery, provider=provider, error=error)

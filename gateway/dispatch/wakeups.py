@@ -4,19 +4,25 @@ Losing every one of them loses nothing: the clock finds due work by its state an
 """
 
 import asyncio
+import logging
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+import uuid
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import dramatiq
+import redis.asyncio
+import redis.exceptions
 from dramatiq import Broker, Worker
 from dramatiq.asyncio import set_event_loop_thread
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.brokers.stub import StubBroker
-from dramatiq.middleware import Middleware, ShutdownNotifications
-from dramatiq.threading import Interrupt
+from dramatiq.middleware import CurrentMessage, Middleware
 
 from gateway.dispatch.requests import Lane
+from gateway.dispatch.tracing import Tracer
+
+_log = logging.getLogger(__name__)
 
 Work = Callable[[str], Awaitable[None]]
 
@@ -30,11 +36,18 @@ _MAINTENANCE = 50_000
 """How many of a million broker commands look for dead workers; the default leaves wake-ups for minutes (measured)."""
 
 
+_PIPELINED = 500
+"""Wake-ups a round trip."""
+
+_NO_TRACES: Mapping[str, str] = {}
+
+
 class WakeUps:
     """Where work is announced and taken: one queue a lane, in this process or on Redis."""
 
-    def __init__(self, redis_url: str | None, *, namespace: str = "dramatiq") -> None:
-        middleware: list[Middleware] = [ShutdownNotifications(notify_shutdown=True)]
+    def __init__(self, redis_url: str | None, *, namespace: str = "dramatiq", tracer: Tracer | None = None) -> None:
+        middleware: list[Middleware] = [CurrentMessage()]
+        self._tracer = tracer or Tracer()
         self._broker: Broker
         if redis_url is None:
             self._broker = StubBroker(middleware=middleware)
@@ -48,8 +61,10 @@ class WakeUps:
             )
         for lane in Lane:
             self._broker.declare_queue(lane)
-        self._embedded = redis_url is None
+        self._namespace = namespace
+        self._redis = None if redis_url is None else redis.asyncio.Redis.from_url(redis_url)
         self._worker: Worker | None = None
+        self._loop: _RunningLoop | None = None
 
     def serve(self, kind: str, work: Work) -> None:
         """Say what is done on a wake-up of this kind; raises when the kind is taken already."""
@@ -57,36 +72,75 @@ class WakeUps:
         # No retries here: what is not done stays due in the database, and the clock wakes it again.
         @dramatiq.actor(actor_name=kind, queue_name=Lane.STANDARD, broker=self._broker)
         async def actor(subject: str) -> None:
-            await work(subject)
+            message = CurrentMessage.get_current_message()
+            assert message is not None  # noqa: S101  # the middleware has set it
+            lane, parent = message.queue_name, message.options.get("traceparent")
+            facts = {"gateway.subject": subject, "gateway.lane": lane}
+            try:
+                with self._tracer.span(kind, kind="consumer", facts=facts, parent=parent):
+                    await work(subject)
+            except asyncio.CancelledError:
+                # This process stops: another one goes on at once instead of after the clock's next round.
+                await self.wake(kind, lane, [subject], traces={subject: parent} if parent else _NO_TRACES)
 
-    async def wake(self, kind: str, lane: str, subjects: Sequence[str]) -> None:
-        """Announce work. A broker that is away is no loss, only a delay until the clock's next round."""
+    async def wake(
+        self, kind: str, lane: str, subjects: Sequence[str], *, traces: Mapping[str, str] = _NO_TRACES
+    ) -> None:
+        """Announce work. A broker that is away is no loss, only a delay until the clock's next round.
+
+        What is done on it continues the trace given for the subject (`traceparent`), else that of the running code.
+        """
+        here = self._tracer.traceparent()
         messages: list[dramatiq.Message[Any]] = [
-            dramatiq.Message(queue_name=lane, actor_name=kind, args=(subject,), kwargs={}, options={})
+            dramatiq.Message(queue_name=lane, actor_name=kind, args=(subject,), kwargs={}, options=_options(trace))
             for subject in subjects
+            for trace in [traces.get(subject, here)]
         ]
-        if self._embedded:
-            self._enqueue(messages)
-        else:
-            await asyncio.to_thread(self._enqueue, messages)
+        if self._redis is None:
+            for message in messages:
+                self._broker.enqueue(message)
+            return
+        try:
+            await self._enqueue(self._redis, lane, messages)
+        except (redis.exceptions.RedisError, OSError) as error:
+            _log.warning("wake_up_lost", extra={"error": type(error).__name__, "messages": len(messages)})
 
-    def _enqueue(self, messages: Sequence[dramatiq.Message[Any]]) -> None:
-        for message in messages:
-            self._broker.enqueue(message)
+    async def _enqueue(
+        self, client: redis.asyncio.Redis, queue: str, messages: Sequence[dramatiq.Message[Any]]
+    ) -> None:
+        """Put messages into the queue in one round trip, laid out as the broker's own script does it.
+
+        The broker itself takes a round trip and a thread for each: 2,700 to 4,500 a second against 20,000 and more.
+        """
+        for start in range(0, len(messages), _PIPELINED):
+            async with client.pipeline(transaction=False) as pipeline:
+                for message in messages[start : start + _PIPELINED]:
+                    identifier = str(uuid.uuid4())
+                    content = message.copy(options={"redis_message_id": identifier}).encode()
+                    pipeline.hset(f"{self._namespace}:{queue}.msgs", identifier, content)
+                    pipeline.rpush(f"{self._namespace}:{queue}", identifier)
+                await pipeline.execute()
 
     def start(self, lanes: Sequence[Lane], *, threads: int) -> None:
         """Begin to take wake-ups of these lanes; the work runs in the loop that calls this."""
-        set_event_loop_thread(_RunningLoop(asyncio.get_running_loop()))  # type: ignore[arg-type]  # same one method
+        self._loop = _RunningLoop(asyncio.get_running_loop())
+        set_event_loop_thread(self._loop)  # type: ignore[arg-type]  # same one method
         self._worker = Worker(self._broker, queues=set(lanes), worker_timeout=_POLL_MS, worker_threads=threads)
         self._worker.start()
 
     async def stop(self, *, patience: float) -> None:
         """Take no more wake-ups, interrupt what runs, and wait up to `patience` seconds for it to hand back."""
-        if self._worker is not None:
+        if self._worker is not None and self._loop is not None:
+            # Else the consumers, which live until the last thread has ended, would fetch what others could do.
+            for consumer in list(self._worker.consumers.values()):
+                consumer.pause()
+            self._loop.stop()
             await asyncio.to_thread(self._worker.stop, timeout=int(patience * 1000))
             self._worker = None
             set_event_loop_thread(None)
         await asyncio.to_thread(self._broker.close)
+        if self._redis is not None:
+            await self._redis.aclose()
 
     async def check(self) -> str | None:
         """Say in one sentence why the queue cannot be used, or None."""
@@ -96,6 +150,10 @@ class WakeUps:
             except Exception as error:  # noqa: BLE001  # any failure is the answer
                 return f"Redis does not answer ({type(error).__name__}): check GATEWAY_REDIS_URL and the server."
         return None
+
+
+def _options(trace: str | None) -> dict[str, Any]:
+    return {} if trace is None else {"traceparent": trace}
 
 
 class _RunningLoop:
@@ -108,23 +166,32 @@ class _RunningLoop:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        """Cancel what runs, and whatever a thread takes up from now on; each is waited for until it has handed back."""
+        self._stopping.set()
 
     def run_coroutine(self, coroutine: Awaitable[Any]) -> Any:
-        """Run it there and wait here, ready to be interrupted by a shutdown."""
+        """Run it there and wait here.
+
+        dramatiq's own way to stop raises an exception inside this thread, misses a thread that is just taking up its
+        next message, and ends in a dead letter.
+        """
         done = threading.Event()
+        tasks: list[asyncio.Task[Any]] = []
 
         async def run() -> Any:
+            tasks.extend(task for task in [asyncio.current_task()] if task is not None)
             try:
                 return await coroutine
             finally:
                 done.set()
 
         future = asyncio.run_coroutine_threadsafe(run(), self._loop)
-        try:
-            while not done.wait(self._CHECK_SECONDS):
-                pass
-        except Interrupt:
-            self._loop.call_soon_threadsafe(future.cancel)
-            done.wait(5)
-            raise
+        while not done.wait(self._CHECK_SECONDS):
+            # Once only, and none that has not begun: both would keep it from handing back.
+            if tasks and self._stopping.is_set():
+                self._loop.call_soon_threadsafe(tasks[0].cancel)
+                done.wait()
         return future.result()

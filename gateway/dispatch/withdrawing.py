@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from gateway.dispatch.deny_snapshots import DenySnapshots
+from gateway.dispatch.finishing import settle_statuses
 from gateway.dispatch.outcomes import Outcome
 from gateway.dispatch.rechecking import recheck
 from gateway.dispatch.requests import Lane
 from gateway.dispatch.wakeups import WakeUps
 from gateway.rules.policy import Policy
 from gateway.store.database import Database
-from gateway.store.notifications import finish
 from gateway.store.sending import add_events, load_notifications, merged_with
 from gateway.store.withdrawing import changed_schools, keep_from_workers, stale_deliveries, withdraw
 from gateway.tracking.states import News, State
@@ -113,7 +113,7 @@ class Withdrawer:
             if gone:
                 going += await withdraw(connection, [_moved(row, checked.withdrawn[row.id], now) for row in gone])
                 await add_events(connection, [_event(row, checked.withdrawn[row.id], now) for row in gone])
-                await finish(connection, notification, at=now)
+        await settle_statuses(self._database, [notification], now=now)
         if gone:
             _log.info("withdrawn", extra={"notification": notification, "deliveries": len(gone)})
         # A worker that came for them meanwhile went away again.

@@ -15,7 +15,7 @@ R10    `flags`, `entitlement`
 R11    `entitlement` (emergency contacts)
 R12    `audience` (all at once); the parity report: `parity`, `treatment`
 R13    `entitlement`
-R14    not here yet: consent answers come with the consent procedure
+R14    `consent`; answers in `gateway.dispatch.consent_answers`, tasks in `consent_tasks`, the page in `gateway.console`
 R15-16 `adult`; objections in `flags`
 R17-20 `care`
 R21    `wishes`; contacts' own wishes on record: `gateway.store.wishes`
@@ -29,15 +29,20 @@ R29-30 `routes`; neutral texts in `gateway.content.prepared`
 R31    `ladder`; times in `gateway.dispatch.chunks`
 R32    `quiet_hours`
 R33-34 `gateway.dispatch.settling` and `receipts` (what providers teach of addresses)
-R35    not here yet: a template has only placeholders that its sender fills or that are the reader's own
+R35    `placeholders` (what a template asks for); what it says: `disclosure`, `gateway.dispatch.template_check`
 R36    `routes`; masking in `gateway.directory.masking`; imports in `gateway.directory.changes`
-R37    not here yet: notices of a changed address
+R37    `address_change`; written by `gateway.dispatch.address_notices`, narrowed in `gateway.dispatch.deciding`
 R38    `disclosure`; held and released by `gateway.dispatch.disclosing` and `releasing`
-R39-40 not here yet: bookings and replies come with their procedures
+R39    `bookings` (for the procedures: who shares an appointment, who sees what)
+R40    `replies`; reply addresses in `gateway.access` and `gateway.dispatch.rendering`
 R41    `gateway.content.policy`, `gateway.dispatch.identity_check`
 R42    `entitlement`, `routes`
 R44    `gateway.dispatch.rechecking` and `withdrawing`; links in `gateway.dispatch.documents`
-R45    tasks in `gateway.dispatch.chunks` and `help_wanted`
+R45    tasks in `gateway.dispatch.chunks` and `help_wanted`; who is paged when: `escalation`, pages in
+       `gateway.dispatch.paging` and `pager`; holds that go: `gateway.dispatch.holds`; hints: `gateway.api.task_hints`
 R46    `gateway.dispatch.deny_snapshots`
 ====== =========================================================================================================
+
+The values marked [set] are the fields of `policy.Policy`. What a school sets otherwise is a `policy_document` that
+`policy_faults` has let pass; `gateway.store.policies` keeps it, `GET` and `PUT /v1/policy` show and change it.
 """

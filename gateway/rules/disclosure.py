@@ -2,7 +2,8 @@
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from enum import StrEnum
 from itertools import pairwise
 
@@ -40,12 +41,19 @@ class Disclosure(msgspec.Struct, frozen=True):
 
 
 class _Person(msgspec.Struct, frozen=True):
-    """What a text must not say of one contact, in the forms it is looked for."""
+    """The names that a text must not say of one contact, in the forms they are looked for."""
 
     full_name: str
     single_names: frozenset[str]
-    places: tuple[tuple[DisclosureKind, str, bool], ...]
-    """Kind, value to look for and confidential, for each point."""
+
+
+_Place = tuple[DisclosureKind, str, bool]
+"""Kind, value to look for, and whether it is confidential."""
+
+_READINGS_KEPT = 64
+"""Texts kept taken apart: one a language, unless each student has values of its own."""
+
+_ON_PAPER = (DisclosureKind.POSTCODE, DisclosureKind.ADDRESS)
 
 
 class _Reading(msgspec.Struct, frozen=True):
@@ -59,10 +67,12 @@ class _Reading(msgspec.Struct, frozen=True):
     """Folded words and neighbouring pairs without the space."""
     numbers: tuple[str, ...]
     mails: frozenset[str]
+    tells: frozenset[DisclosureKind]
+    """Which kinds of places it can tell of at all."""
 
 
 class DisclosureCheck:
-    """Looks through many texts about one school's students; it prepares each contact once."""
+    """Looks through many texts about one school's students; it prepares of each contact once what a text may hold."""
 
     def __init__(self, index: DirectoryIndex) -> None:
         self._index = index
@@ -71,8 +81,8 @@ class DisclosureCheck:
         for point in index.directory.contact_points:
             self._points.setdefault(point.contact, []).append(point)
         self._people: dict[str, _Person] = {}
-        self._last_text = ""
-        self._last_reading = _read("")
+        self._places: dict[tuple[str, frozenset[DisclosureKind]], tuple[_Place, ...]] = {}
+        self._readings: dict[str, _Reading] = {}
 
     def find(self, text: str, *, recipient: str, students: Collection[str]) -> list[Disclosure]:
         """Find what the text says of the students' other contacts; what the recipient shares is no disclosure.
@@ -80,26 +90,34 @@ class DisclosureCheck:
         A given or family name alone counts where it is not the recipient's or a student's, too, and not written in
         small letters, which tells the name May from the verb.
         """
+        others = self._others(recipient, students)
+        if not others:
+            return []
         reading = self._reading(text)
-        own = self._person(recipient)
-        own_places = {(kind, value) for kind, value, _ in own.places}
-        allowed = own.single_names.union(*(_name_words(self._index.students[student]) for student in students))
-        allowed_full = {own.full_name, *(_full_name(self._index.students[student]) for student in students)}
         found: dict[Disclosure, None] = {}
-        for contact in self._others(recipient, students):
-            person = self._person(contact)
-            if _is_named(person, reading, allowed, allowed_full):
+        named = [person for contact in others if _may_be_named(person := self._person(contact), reading)]
+        if named:
+            own = self._person(recipient)
+            allowed = own.single_names.union(*(_name_words(self._index.students[student]) for student in students))
+            allowed_full = {own.full_name, *(_full_name(self._index.students[student]) for student in students)}
+            if any(_is_named(person, reading, allowed, allowed_full) for person in named):
                 found[Disclosure(DisclosureKind.NAME, False)] = None
-            for kind, value, confidential in person.places:
-                if (kind, value) not in own_places and _is_told(kind, value, reading):
-                    found[Disclosure(kind, confidential)] = None
+        if reading.tells:
+            own_places = {(kind, value) for kind, value, _ in self._places_of(recipient, reading.tells)}
+            for contact in others:
+                for kind, value, confidential in self._places_of(contact, reading.tells):
+                    if (kind, value) not in own_places and _is_told(kind, value, reading):
+                        found[Disclosure(kind, confidential)] = None
         return list(found)
 
     def _reading(self, text: str) -> _Reading:
-        """Take a text apart, unless it is the one before: many recipients get the same."""
-        if text != self._last_text:
-            self._last_text, self._last_reading = text, _read(text)
-        return self._last_reading
+        """Take a text apart, unless it was before: many recipients get the same."""
+        reading = self._readings.get(text)
+        if reading is None:
+            if len(self._readings) >= _READINGS_KEPT:
+                self._readings.clear()
+            reading = self._readings[text] = _read(text)
+        return reading
 
     def _others(self, recipient: str, students: Collection[str]) -> list[str]:
         rows = self._index.rows
@@ -109,25 +127,97 @@ class DisclosureCheck:
         person = self._people.get(contact)
         if person is None:
             people = self._index.contacts[contact]
-            places = tuple(place for point in self._points.get(contact, ()) for place in self._places(point))
-            person = self._people[contact] = _Person(_full_name(people), _name_words(people), places)
+            person = self._people[contact] = _Person(_full_name(people), _name_words(people))
         return person
 
-    def _places(self, point: ContactPoint) -> Iterator[tuple[DisclosureKind, str, bool]]:
-        """Give what is looked for of one point; of a confidential letter also the line with the house number."""
-        if isinstance(point.address, PostalAddress):
-            postcode = squeeze(point.address.postcode)
-            if postcode:
-                yield DisclosureKind.POSTCODE, postcode, point.confidential
-            for line in point.address.lines if point.confidential else ():
-                if any(letter.isdigit() for letter in line):
-                    yield DisclosureKind.ADDRESS, f" {' '.join(_words(line))} ", True
-        elif point.channel is ChannelName.EMAIL:
-            yield DisclosureKind.EMAIL, point.address.strip().casefold(), point.confidential
-        else:
-            digits = _digits(address_key(point.channel, point.address, self._country))[-_TELLING_DIGITS:]
-            if digits:
-                yield DisclosureKind.NUMBER, digits, point.confidential
+    def _places_of(self, contact: str, kinds: frozenset[DisclosureKind]) -> tuple[_Place, ...]:
+        places = self._places.get((contact, kinds))
+        if places is None:
+            points = [point for point in self._points.get(contact, ()) if not kinds.isdisjoint(_kinds_of(point))]
+            places = tuple(place for point in points for place in _places(point, self._country))
+            self._places[contact, kinds] = places
+        return places
+
+
+class DirectorySearch:
+    """Looks in many texts for anybody of a whole directory: for a text that is written before it has readers (R35).
+
+    Single names are no finding here: among a thousand contacts some are called May, Rose or King.
+    """
+
+    def __init__(self, contacts: Iterable[Contact], points: Iterable[ContactPoint], country: str) -> None:
+        values: defaultdict[DisclosureKind, dict[str, bool]] = defaultdict(dict)
+        for point in points:
+            for kind, value, confidential in _places(point, country):
+                values[kind][value.strip()] = confidential or values[kind].get(value.strip(), False)
+        for contact in contacts:
+            if name := _full_name(contact).strip():
+                values[DisclosureKind.NAME][name] = False
+        self._values = values
+        self._lengths = {
+            DisclosureKind.NUMBER: {len(number) for number in values[DisclosureKind.NUMBER]},
+            DisclosureKind.NAME: {name.count(" ") + 1 for name in values[DisclosureKind.NAME]},
+            DisclosureKind.ADDRESS: {line.count(" ") + 1 for line in values[DisclosureKind.ADDRESS]},
+        }
+
+    def find(self, text: str) -> list[Disclosure]:
+        """Find what the text says of whomever, by kind; it costs what the text is long, however many people there are.
+
+        Everything is looked up: mailboxes and postcodes as they are, numbers by the digits that tell them, and names
+        and addresses by as many neighbouring words as any of them has.
+        """
+        reading = _read(text)
+        words = reading.words.split()
+        said: dict[DisclosureKind, Iterable[str]] = {
+            DisclosureKind.EMAIL: reading.mails,
+            DisclosureKind.POSTCODE: reading.codes,
+            DisclosureKind.NUMBER: (
+                number[start : start + length]
+                for number in reading.numbers
+                for length in self._lengths[DisclosureKind.NUMBER]
+                for start in range(len(number) - length + 1)
+            ),
+            DisclosureKind.NAME: _runs(words, self._lengths[DisclosureKind.NAME]),
+            DisclosureKind.ADDRESS: _runs(words, self._lengths[DisclosureKind.ADDRESS]),
+        }
+        found = {
+            Disclosure(kind, confidential)
+            for kind, values in said.items()
+            for value in values
+            if (confidential := self._values[kind].get(value)) is not None
+        }
+        return sorted(found, key=lambda disclosure: (disclosure.kind, disclosure.confidential))
+
+
+def _runs(words: Sequence[str], lengths: Iterable[int]) -> Iterator[str]:
+    """Give every run of so many neighbouring words."""
+    for length in lengths:
+        for start in range(len(words) - length + 1):
+            yield " ".join(words[start : start + length])
+
+
+def _kinds_of(point: ContactPoint) -> tuple[DisclosureKind, ...]:
+    """Say which kinds of places a point is."""
+    if isinstance(point.address, PostalAddress):
+        return _ON_PAPER
+    return (DisclosureKind.EMAIL,) if point.channel is ChannelName.EMAIL else (DisclosureKind.NUMBER,)
+
+
+def _places(point: ContactPoint, country: str) -> Iterator[_Place]:
+    """Give what is looked for of one point; of a confidential letter also the line with the house number."""
+    if isinstance(point.address, PostalAddress):
+        postcode = squeeze(point.address.postcode)
+        if postcode:
+            yield DisclosureKind.POSTCODE, postcode, point.confidential
+        for line in point.address.lines if point.confidential else ():
+            if any(letter.isdigit() for letter in line):
+                yield DisclosureKind.ADDRESS, f" {' '.join(_words(line))} ", True
+    elif point.channel is ChannelName.EMAIL:
+        yield DisclosureKind.EMAIL, point.address.strip().casefold(), point.confidential
+    else:
+        digits = _digits(address_key(point.channel, point.address, country))[-_TELLING_DIGITS:]
+        if digits:
+            yield DisclosureKind.NUMBER, digits, point.confidential
 
 
 def find_disclosures(
@@ -135,6 +225,12 @@ def find_disclosures(
 ) -> list[Disclosure]:
     """Check one text (R38); for many texts about one directory make a `DisclosureCheck` once."""
     return DisclosureCheck(index).find(text, recipient=recipient, students=students)
+
+
+def _may_be_named(person: _Person, reading: _Reading) -> bool:
+    """Whether any of the contact's names stands in the text; whose names they are besides is asked then."""
+    full = person.full_name
+    return not reading.names.isdisjoint(person.single_names) or (bool(full) and full in reading.words)
 
 
 def _is_named(person: _Person, reading: _Reading, allowed: frozenset[str], allowed_full: Collection[str]) -> bool:
@@ -156,13 +252,17 @@ def _read(text: str) -> _Reading:
     """Take a text apart."""
     spelt = _WORD.findall(_unaccented(text))
     words = [word.casefold() for word in spelt]
-    mails = (mail.casefold() for mail in _MAIL.findall(text))
+    mails = frozenset(mail.casefold() for mail in _MAIL.findall(text))
+    numbers = tuple(_digits(number) for number in _NUMBER.findall(text))
+    tells = {DisclosureKind.EMAIL} if mails else set()
+    tells |= {DisclosureKind.NUMBER} if numbers else set()
     return _Reading(
         words=f" {' '.join(words)} ",
         names=frozenset(word for word, shape in zip(words, spelt, strict=True) if not shape[0].islower()),
         codes=frozenset(words).union(first + second for first, second in pairwise(words)),
-        numbers=tuple(_digits(number) for number in _NUMBER.findall(text)),
-        mails=frozenset(mails),
+        numbers=numbers,
+        mails=mails,
+        tells=frozenset(tells.union(_ON_PAPER)),
     )
 
 

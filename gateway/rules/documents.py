@@ -1,4 +1,4 @@
-"""Answers a request given as two JSON documents: the directory and the request of the recipient rules, section 2."""
+"""Answers a request given as JSON documents: directory, request (recipient rules, section 2), a school's settings."""
 
 import datetime as dt
 import re
@@ -15,8 +15,10 @@ from gateway.rules.asking import check_instant
 from gateway.rules.audience import DEFAULT_POLICY, decide
 from gateway.rules.occasion import RefusedError
 from gateway.rules.policy import Policy
+from gateway.rules.policy_document import PolicyDocument, merged
+from gateway.rules.policy_faults import policy_faults
 
-_Document = TypeVar("_Document", Directory, Request)
+_Document = TypeVar("_Document", Directory, Request, PolicyDocument)
 
 _PLACED = re.compile(r"(?P<fault>.*?)(?: - at (?P<key>`key` in )?`\$\.?(?P<path>[^`]*)`)?", re.DOTALL)
 _WORDS = (
@@ -33,9 +35,16 @@ _WORDS = (
 _UNSAID = "must be as the recipient rules describe it"
 
 
-def decide_documents(directory_json: bytes, request_json: bytes, *, policy: Policy = DEFAULT_POLICY) -> Answer:
-    """Decode both documents strictly, check them and decide; whatever P0 refuses gives `error` and empty lists."""
+def decide_documents(
+    directory_json: bytes, request_json: bytes, policy_json: bytes | None = None, *, policy: Policy = DEFAULT_POLICY
+) -> Answer:
+    """Decode the documents strictly, check them and decide; whatever P0 refuses gives `error` and empty lists.
+
+    `policy_json` is a school's settings, laid over `policy`.
+    """
     try:
+        if policy_json is not None:
+            policy = _laid_over(_read(policy_json, PolicyDocument, "policy"), policy)
         directory = _read(directory_json, Directory, "directory")
         request = _read(request_json, Request, "request")
         _check(directory, request)
@@ -65,6 +74,13 @@ def _read(document: bytes, form: type[_Document], name: str) -> _Document:
         raise RefusedError(sentence_for(error, name)) from error
     except (RecursionError, UnicodeDecodeError) as error:
         raise RefusedError(f"The {name} is not valid JSON.") from error
+
+
+def _laid_over(document: PolicyDocument, policy: Policy) -> Policy:
+    faults = policy_faults(document, policy)
+    if faults:
+        raise RefusedError(f"In the policy, {faults[0].pointer}: {faults[0].sentence}")
+    return merged(document, policy)
 
 
 def _check(directory: Directory, request: Request) -> None:

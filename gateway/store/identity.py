@@ -21,8 +21,8 @@ def derived_id(parent: str, *parts: str) -> str:
     Planning a chunk twice gives the same ids, so that the primary key refuses a doubled message; ids of one
     notification stay together in the index.
     """
-    digest = hashlib.blake2b("\x1f".join((parent, *parts)).encode(), digest_size=12).digest()
-    return parent[:_TIME_LENGTH] + _base32(digest)
+    digest = hashlib.blake2b("\x1f".join((parent, *parts)).encode(), digest_size=12).hexdigest()
+    return parent[:_TIME_LENGTH] + digest
 
 
 def _base32(raw: bytes) -> str:

@@ -2,8 +2,9 @@
 
 import datetime as dt
 from collections.abc import Collection
+from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.access import NewKey, Principal, Scope, same_secret, split_key
@@ -39,6 +40,11 @@ async def revoke_key(connection: AsyncConnection, key: str, *, at: dt.datetime) 
         update(api_keys).where(api_keys.c.id == key, api_keys.c.revoked_at.is_(None)).values(revoked_at=at)
     )
     return result.rowcount == 1
+
+
+async def list_keys(connection: AsyncConnection) -> list[Row[Any]]:
+    """List all keys, revoked ones too, oldest first."""
+    return list(await connection.execute(select(api_keys).order_by(api_keys.c.created_at, api_keys.c.id)))
 
 
 async def find_principal(

@@ -1,5 +1,6 @@
 """Bringing the database to the schema of this release."""
 
+import functools
 from pathlib import Path
 
 from alembic import command
@@ -36,8 +37,15 @@ def _upgrade(connection: Connection) -> None:
 
 async def is_current(connection: AsyncConnection) -> bool:
     """Whether the database has the schema of this release."""
-    return await connection.run_sync(_revision) == ScriptDirectory.from_config(configuration()).get_current_head()
+    return await connection.run_sync(revision) == head()
 
 
-def _revision(connection: Connection) -> str | None:
+@functools.cache
+def head() -> str | None:
+    """Name the schema of this release."""
+    return ScriptDirectory.from_config(configuration()).get_current_head()
+
+
+def revision(connection: Connection) -> str | None:
+    """Name the schema that the database has, None when it has none."""
     return MigrationContext.configure(connection).get_current_revision()

@@ -1,12 +1,14 @@
 """Notifications on record: accepted once, found again, counted, cancelled."""
 
 import datetime as dt
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, and_, func, insert, or_, select, update
+from sqlalchemy import Row, and_, case, func, null, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.store.bulk import insert_new, one_of
 from gateway.store.tables import (
     contacts,
     decisions,
@@ -28,53 +30,62 @@ class EarlierAnswer:
     answer: str
 
 
-async def find_earlier_answer(
-    connection: AsyncConnection, *, school: str, endpoint: str, key: str
-) -> EarlierAnswer | None:
-    """Look an idempotency key up."""
+async def find_earlier_answers(
+    connection: AsyncConnection, *, endpoint: str, keys: Collection[tuple[str, str]]
+) -> dict[tuple[str, str], EarlierAnswer]:
+    """Look idempotency keys up by (school, key)."""
     table = idempotency_keys.c
-    query = select(table.body_hash, table.status, table.answer).where(
-        table.school == school, table.endpoint == endpoint, table.key == key
+    query = select(table.school, table.key, table.body_hash, table.status, table.answer).where(
+        table.endpoint == endpoint, tuple_(table.school, table.key).in_(keys)
     )
-    row = (await connection.execute(query)).one_or_none()
-    return EarlierAnswer(body_hash=row.body_hash, status=row.status, answer=row.answer) if row else None
+    return {
+        (row.school, row.key): EarlierAnswer(body_hash=row.body_hash, status=row.status, answer=row.answer)
+        for row in await connection.execute(query)
+    }
 
 
-async def keep_answer(
-    connection: AsyncConnection,
-    *,
-    school: str,
-    endpoint: str,
-    key: str,
-    answer: EarlierAnswer,
-    at: dt.datetime,
-) -> None:
-    """Remember an answer in the transaction of the thing it answers; a second insert of the key fails."""
-    await connection.execute(
-        insert(idempotency_keys).values(
-            school=school,
-            endpoint=endpoint,
-            key=key,
-            body_hash=answer.body_hash,
-            status=answer.status,
-            answer=answer.answer,
-            created_at=at,
-        )
+async def record_postings(
+    connection: AsyncConnection, *, keys: Sequence[dict[str, Any]], rows: Sequence[dict[str, Any]]
+) -> set[str]:
+    """Record notifications with their keys and answers; gives the ids of those that are new.
+
+    `keys` are rows of idempotency keys, each naming its `notification` besides. Of two with the same key one wins,
+    in whatever process the other is; whoever lost finds its answer afterwards.
+    """
+    wanted: dict[tuple[str, str, str], str] = {}
+    for key in keys:
+        wanted.setdefault((key["school"], key["endpoint"], key["key"]), key["notification"])
+    asking = {key["notification"] for key in keys}
+    first = set(wanted.values())
+    fresh = await insert_new(
+        connection,
+        idempotency_keys,
+        [
+            {name: value for name, value in key.items() if name != "notification"}
+            for key in keys
+            if key["notification"] in first
+        ],
     )
+    won = {notification for key, notification in wanted.items() if key in fresh}
+    new = [row for row in rows if row["id"] in won or row["id"] not in asking]
+    await insert_new(connection, notifications, new)
+    return {row["id"] for row in new}
 
 
 async def unknown_students(connection: AsyncConnection, school: str, ids: tuple[str, ...]) -> set[str]:
     """Name those ids that are no students of the school."""
     known: set[str] = set()
     for start in range(0, len(ids), 5_000):
-        query = select(students.c.id).where(students.c.school == school, students.c.id.in_(ids[start : start + 5_000]))
+        query = select(students.c.id).where(
+            students.c.school == school, one_of(connection, students.c.id, ids[start : start + 5_000])
+        )
         known |= set((await connection.execute(query)).scalars())
     return set(ids) - known
 
 
 async def unknown_contacts(connection: AsyncConnection, school: str, ids: tuple[str, ...]) -> set[str]:
     """Name those ids that are no contacts of the school."""
-    query = select(contacts.c.id).where(contacts.c.school == school, contacts.c.id.in_(ids))
+    query = select(contacts.c.id).where(contacts.c.school == school, one_of(connection, contacts.c.id, ids))
     return set(ids) - set((await connection.execute(query)).scalars())
 
 
@@ -86,11 +97,6 @@ async def unknown_groups(connection: AsyncConnection, school: str, names: tuple[
         .distinct()
     )
     return set(names) - set((await connection.execute(query)).scalars())
-
-
-async def add_notification(connection: AsyncConnection, values: dict[str, Any]) -> None:
-    """Record an accepted notification; it is durable when the caller's transaction is."""
-    await connection.execute(insert(notifications).values(values))
 
 
 async def find_notification(connection: AsyncConnection, school: str, notification: str) -> Row[Any] | None:
@@ -169,33 +175,33 @@ _OPEN = or_(
 """Deliveries that still need something from us; an unknown one that waits for a person does not."""
 
 
-async def finish(connection: AsyncConnection, notification: str, *, at: dt.datetime) -> str | None:
-    """Bring the status of a planned notification up to date; gives the new status if it changed."""
-    row = (
-        await connection.execute(
-            select(notifications.c.status, notifications.c.planned_at).where(notifications.c.id == notification)
-        )
-    ).one()
-    if row.planned_at is None or row.status == "cancelled":
-        return None
-    status = "finished"
-    if await _any(connection, notification, _OPEN):
-        status = "sending"
-    elif await _any(connection, notification, deliveries.c.state == "held"):
-        status = "held"
-    if status == row.status:
-        return None
+async def is_open(connection: AsyncConnection, notification: str) -> bool:
+    """Whether anything of a notification still needs something from us."""
+    query = select(deliveries.c.id).where(deliveries.c.notification == notification, _OPEN).limit(1)
+    return (await connection.execute(query)).first() is not None
+
+
+async def settle_status(connection: AsyncConnection, notification: str, *, at: dt.datetime) -> None:
+    """Bring the status of a planned notification up to date with its deliveries.
+
+    Call it in a transaction of its own, after what changed the deliveries was committed: of two that record the last
+    two deliveries at the same moment each would still see the other's open. It is written even when it stays the same,
+    so that of two that come to different answers the one who saw more has the last word.
+    """
+    of_it = deliveries.c.notification == notification
+    still_open = select(deliveries.c.id).where(of_it, _OPEN).exists()
+    held = select(deliveries.c.id).where(of_it, deliveries.c.state == "held").exists()
+    status = case((still_open, "sending"), (held, "held"), else_="finished")
+    finished_at = case((or_(still_open, held), null()), else_=func.coalesce(notifications.c.finished_at, at))
     await connection.execute(
         update(notifications)
-        .where(notifications.c.id == notification, notifications.c.status != "cancelled")
-        .values(status=status, finished_at=at if status == "finished" else None)
+        .where(
+            notifications.c.id == notification,
+            notifications.c.planned_at.is_not(None),
+            notifications.c.status != "cancelled",
+        )
+        .values(status=status, finished_at=finished_at)
     )
-    return status
-
-
-async def _any(connection: AsyncConnection, notification: str, condition: Any) -> bool:
-    query = select(deliveries.c.id).where(deliveries.c.notification == notification, condition).limit(1)
-    return (await connection.execute(query)).first() is not None
 
 
 async def unfinished(connection: AsyncConnection, *, limit: int = 50) -> list[str]:

@@ -25,6 +25,7 @@ from gateway.directory.model import (
     School,
     Student,
 )
+from gateway.store.bulk import one_of
 from gateway.store.tables import (
     contact_points,
     contacts,
@@ -110,32 +111,31 @@ async def _students_of(
     The audience is asked about few students at a time: to start from it would read all of it for every chunk.
     """
     table = relationships.c
-    query = select(table.student).where(table.school == school, table.contact.in_(people))
-    related = set((await connection.execute(query)).scalars())
+    query = select(table.student).where(table.school == school, one_of(connection, table.contact, people))
+    related = set((await connection.execute(query)).scalars().all())
     if not isinstance(audience, Select):
         return related.intersection(audience)
-    asked = audience.where(audience.selected_columns[0].in_(related))
-    return {str(student) for student in (await connection.execute(asked)).scalars()}
+    asked = audience.where(one_of(connection, audience.selected_columns[0], related))
+    return {str(student) for student in (await connection.execute(asked)).scalars().all()}
 
 
 async def _contacts_of(connection: AsyncConnection, school: str, pupils: set[str]) -> set[str]:
     table = relationships.c
-    query = select(table.contact).where(table.school == school, table.student.in_(pupils))
-    return set((await connection.execute(query)).scalars())
+    query = select(table.contact).where(table.school == school, one_of(connection, table.student, pupils))
+    return set((await connection.execute(query)).scalars().all())
 
 
 async def _sharers(connection: AsyncConnection, school: str, people: set[str]) -> set[str]:
-    """Name everyone with a contact point at an address of one of these people."""
-    mine, theirs = contact_points.alias().c, contact_points.alias().c
-    query = select(theirs.contact).where(
-        mine.school == school,
-        mine.contact.in_(people),
-        mine.ended_at.is_(None),
-        theirs.school == school,
-        theirs.address_key == mine.address_key,
-        theirs.ended_at.is_(None),
-    )
-    return set((await connection.execute(query)).scalars())
+    """Name everyone with a contact point at an address of one of these people.
+
+    In two steps, each along an index: a join is planned by guesses while a fresh directory has no statistics yet.
+    """
+    table = contact_points.c
+    alive = (table.school == school, table.ended_at.is_(None))
+    mine = select(table.address_key).where(*alive, one_of(connection, table.contact, people)).distinct()
+    keys = set((await connection.execute(mine)).scalars().all())
+    theirs = select(table.contact).where(*alive, one_of(connection, table.address_key, keys))
+    return set((await connection.execute(theirs)).scalars().all())
 
 
 async def _load(
@@ -149,20 +149,22 @@ async def _load(
     """Load rows about these students and contacts; None stands for all. Of students `alone` nobody's links count."""
 
     async def rows(query: Select[tuple[str]], kind: type[_T]) -> tuple[_T, ...]:
-        return _decode((await connection.execute(query)).scalars(), kind)
+        return _decode((await connection.execute(query)).scalars().all(), kind)
 
-    links = await rows(_about(relationships, school.id, near, people, relationships.c.is_self), Relationship)
+    links = await rows(
+        _about(connection, relationships, school.id, near, people, relationships.c.is_self), Relationship
+    )
     wanted = None if near is None else near | {link.student for link in links if link.relation == "self"}
     return Directory(
         school=school,
         students=await rows(
             select(students.c.document).where(
-                students.c.school == school.id, or_(_within(students.c.id, wanted), students.c.id.in_(alone))
+                students.c.school == school.id, _one_of_either(connection, students.c.id, wanted, alone)
             ),
             Student,
         ),
         contacts=await _load_contacts(connection, school.id, people),
-        contact_points=await load_points(connection, school, _within(contact_points.c.contact, people)),
+        contact_points=await load_points(connection, school, _within(connection, contact_points.c.contact, people)),
         households=await _load_households(connection, school.id, people),
         relationships=links,
         restrictions=await load_restrictions(connection, school.id, near, people)
@@ -172,7 +174,7 @@ async def _load(
             select(placement_plans.c.document).where(
                 placement_plans.c.school == school.id,
                 placement_plans.c.ended_at.is_(None),
-                _within(placement_plans.c.student, near),
+                _within(connection, placement_plans.c.student, near),
             ),
             PlacementPlan,
         ),
@@ -183,11 +185,11 @@ async def load_restrictions(
     connection: AsyncConnection, school: str, near: set[str] | None = None, people: set[str] | None = None
 ) -> tuple[Restriction, ...]:
     """Load the restrictions about these students and contacts, or all; raises `RestrictionsUnreadableError`."""
-    query = _about(restrictions, school, near, people, true())
+    query = _about(connection, restrictions, school, near, people, true())
     try:
         # PostgreSQL gives a transaction up with a failed statement, unless there is a savepoint to return to.
         async with connection.begin_nested():
-            documents: list[Any] = list((await connection.execute(query)).scalars())
+            documents: list[Any] = list((await connection.execute(query)).scalars().all())
     except SQLAlchemyError as error:
         raise RestrictionsUnreadableError("The table of restrictions cannot be read.") from error
     readable: list[Restriction] = []
@@ -215,11 +217,14 @@ async def load_points(
         )
         .where(contact_points.c.school == school.id, contact_points.c.ended_at.is_(None), condition)
     )
-    return tuple(_marked(row) for row in await connection.execute(query))
+    return tuple(_marked(row) for row in (await connection.execute(query)).all())
+
+
+_POINT = msgspec.json.Decoder(ContactPoint)
 
 
 def _marked(row: Any) -> ContactPoint:
-    point = msgspec.json.decode(row.document, type=ContactPoint)
+    point = _POINT.decode(row.document)
     if row.state is None:
         return point
     worse = max(point.state, PointState(row.state), key=_SEVERITY.index)
@@ -228,10 +233,10 @@ def _marked(row: Any) -> ContactPoint:
 
 async def _load_contacts(connection: AsyncConnection, school: str, people: set[str] | None) -> tuple[Contact, ...]:
     """Load contacts with what they told us themselves laid over what the directory says of their wishes (R21)."""
-    query = select(contacts.c.document).where(contacts.c.school == school, _within(contacts.c.id, people))
-    found = _decode((await connection.execute(query)).scalars(), Contact)
+    query = select(contacts.c.document).where(contacts.c.school == school, _within(connection, contacts.c.id, people))
+    found = _decode((await connection.execute(query)).scalars().all(), Contact)
     refused = select(wishes.c.contact, wishes.c.category).where(
-        wishes.c.school == school, _within(wishes.c.contact, people), wishes.c.opted_out
+        wishes.c.school == school, _within(connection, wishes.c.contact, people), wishes.c.opted_out
     )
     unwanted: dict[str, set[Category]] = {}
     for row in await connection.execute(refused):
@@ -251,21 +256,43 @@ def _without(contact: Contact, unwanted: set[Category]) -> Contact:
 
 
 async def _load_households(connection: AsyncConnection, school: str, people: set[str] | None) -> tuple[Household, ...]:
-    of_people = select(household_members.c.household).where(
-        household_members.c.school == school, _within(household_members.c.contact, people)
-    )
+    condition: ColumnElement[bool] = true()
+    if people is not None:
+        members = household_members.c
+        of_people = select(members.household).where(
+            members.school == school, one_of(connection, members.contact, people)
+        )
+        found = set((await connection.execute(of_people)).scalars().all())
+        condition = one_of(connection, households.c.id, found)
     query = select(households.c.document).where(
-        households.c.school == school, households.c.ended_at.is_(None), households.c.id.in_(of_people)
+        households.c.school == school, households.c.ended_at.is_(None), condition
     )
-    return _decode((await connection.execute(query)).scalars(), Household)
+    return _decode((await connection.execute(query)).scalars().all(), Household)
 
 
-def _within(column: ColumnElement[str], ids: set[str] | None) -> ColumnElement[bool]:
-    return column.is_not(None) if ids is None else column.in_(ids)
+def _within(connection: AsyncConnection, column: ColumnElement[str], ids: set[str] | None) -> ColumnElement[bool]:
+    return column.is_not(None) if ids is None else one_of(connection, column, ids)
+
+
+def _one_of_either(
+    connection: AsyncConnection,
+    column: ColumnElement[str],
+    ids: set[str] | None,
+    others: Select[tuple[str]] | Collection[str],
+) -> ColumnElement[bool]:
+    if not isinstance(others, Select) and not others:
+        return _within(connection, column, ids)
+    further = column.in_(others) if isinstance(others, Select) else one_of(connection, column, others)
+    return or_(_within(connection, column, ids), further)
 
 
 def _about(
-    table: Table, school: str, near: set[str] | None, people: set[str] | None, of_people: ColumnElement[bool]
+    connection: AsyncConnection,
+    table: Table,
+    school: str,
+    near: set[str] | None,
+    people: set[str] | None,
+    of_people: ColumnElement[bool],
 ) -> Select[tuple[str]]:
     """Select documents about one of the students, or, of those that `of_people` picks, about one of the people.
 
@@ -275,7 +302,8 @@ def _about(
     if near is None or people is None:
         return documents
     either = union(
-        documents.where(table.c.student.in_(near)), documents.where(table.c.contact.in_(people), of_people)
+        documents.where(one_of(connection, table.c.student, near)),
+        documents.where(one_of(connection, table.c.contact, people), of_people),
     ).subquery()
     return select(either.c.document)
 
@@ -308,7 +336,7 @@ async def next_chunk(
         .order_by(table.contact)
         .limit(size)
     )
-    related = list((await connection.execute(query)).scalars())
+    related = list((await connection.execute(query)).scalars().all())
     extra = [contact for contact in named if contact > after]
     if extra and not related and (await connection.execute(audience.limit(1))).first() is None:
         return []  # about nobody there is nothing to decide

@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, Select, and_, exists, insert, or_, select, update
+from sqlalchemy import Row, Select, and_, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.directory.model import Student
 from gateway.rules.occasion import is_enrolled
+from gateway.store.bulk import copy_rows, one_of
+from gateway.store.claims import enter_turns
 from gateway.store.tables import (
     decisions,
     deliveries,
@@ -77,7 +79,7 @@ async def fix_audience(
     )
     if chosen:
         rows = [{"notification": notification, "student": student} for student in chosen]
-        await connection.execute(insert(notification_students), rows)
+        await copy_rows(connection, notification_students, rows)
 
 
 async def enrolled_students(
@@ -105,7 +107,7 @@ async def audience_fixed(connection: AsyncConnection, notification: str) -> bool
 
 async def among(connection: AsyncConnection, notification: str, candidates: Sequence[str]) -> list[str]:
     """Pick those of the candidates whom the notification is about, in order of id."""
-    audience = audience_of(notification).where(notification_students.c.student.in_(candidates))
+    audience = audience_of(notification).where(one_of(connection, notification_students.c.student, candidates))
     rows = await connection.execute(audience.order_by(notification_students.c.student))
     return [row.student for row in rows]
 
@@ -135,8 +137,9 @@ async def save_chunk(
         return False
     await _part_from_departed(connection, rows["deliveries"])
     for table, key in ((decisions, "decisions"), (messages, "messages"), (deliveries, "deliveries")):
-        if rows[key]:
-            await connection.execute(insert(table), rows[key])
+        await copy_rows(connection, table, rows[key])
+    if rows["deliveries"]:
+        await enter_turns(connection, rows["deliveries"][0]["school"], rows["deliveries"][0]["lane"])
     await add_tasks(connection, rows["tasks"])
     return True
 

@@ -9,6 +9,7 @@ from sqlalchemy import Table, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.directory.model import Contact, ContactPoint, School, Student
+from gateway.store.bulk import one_of
 from gateway.store.people import load_points
 from gateway.store.tables import contact_points, contacts, students
 
@@ -31,7 +32,7 @@ async def load_people(
     points: Collection[str],
 ) -> People:
     """Load these contacts, students and contact points."""
-    found = await load_points(connection, school, contact_points.c.id.in_(points))
+    found = await load_points(connection, school, one_of(connection, contact_points.c.id, points))
     return People(
         contacts={row.id: row for row in await _rows(connection, _CONTACTS, Contact, school.id, contacts)},
         students={row.id: row for row in await _rows(connection, _STUDENTS, Student, school.id, students)},
@@ -46,6 +47,6 @@ _Person = TypeVar("_Person", Contact, Student)
 async def _rows(
     connection: AsyncConnection, table: Table, kind: type[_Person], school: str, ids: Collection[str]
 ) -> list[_Person]:
-    query = select(table.c.document).where(table.c.school == school, table.c.id.in_(ids))
+    query = select(table.c.document).where(table.c.school == school, one_of(connection, table.c.id, ids))
     decoder = msgspec.json.Decoder(kind)
-    return [decoder.decode(document) for document in (await connection.execute(query)).scalars()]
+    return [decoder.decode(document) for document in (await connection.execute(query)).scalars().all()]

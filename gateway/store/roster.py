@@ -1,7 +1,7 @@
 """Writing the directory: compare a document with what is on record, apply the difference, keep the chronology."""
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -9,7 +9,7 @@ from sqlalchemy import Table, and_, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.directory.changes import COLLECTIONS, Changes, CollectionChanges, Key, Recorded, compare
-from gateway.directory.model import Directory, School
+from gateway.directory.model import Contact, ContactPoint, Directory, School
 from gateway.store.people import key_of
 from gateway.store.tables import (
     chronology,
@@ -55,6 +55,21 @@ async def compare_directory(
             for row in await connection.execute(query)
         }
     return compare(recorded, directory, today=today, mentioned=mentioned)
+
+
+async def load_everybody(
+    connection: AsyncConnection, school: str
+) -> tuple[tuple[Contact, ...], tuple[ContactPoint, ...]]:
+    """Load all contacts and contact points that are or were on record, without what decides about them."""
+
+    async def documents(table: Table) -> Sequence[str]:
+        return (await connection.execute(select(table.c.document).where(table.c.school == school))).scalars().all()
+
+    people, points = msgspec.json.Decoder(Contact), msgspec.json.Decoder(ContactPoint)
+    return (
+        tuple(people.decode(document) for document in await documents(contacts)),
+        tuple(points.decode(document) for document in await documents(contact_points)),
+    )
 
 
 async def apply_changes(connection: AsyncConnection, school: School, changes: Changes, *, at: dt.datetime) -> bool:

@@ -1,141 +1,52 @@
-"""Deliveries in work: claimed by one statement, recorded in bulk, swept when a worker died."""
+"""Deliveries in work: loaded for sending, recorded in bulk."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from sqlalchemy import Row, and_, bindparam, case, delete, func, insert, or_, select, update
+import msgspec
+from sqlalchemy import ColumnElement, Row, and_, bindparam, case, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.directory.model import PointState
-from gateway.store.inserting import insert_new, tolerant_insert
-from gateway.store.tables import attempts, deliveries, delivery_events, messages, notifications, point_marks
-
-CLAIMABLE = ("queued", "retrying")
-
-
-async def claim_batch(
-    connection: AsyncConnection, batch: str, *, owner: str, now: dt.datetime, until: dt.datetime, limit: int
-) -> list[Row[Any]]:
-    """Take the due deliveries of a batch and put their attempts on record, before any provider is called.
-
-    One UPDATE decides who gets a row: on SQLite `FOR UPDATE SKIP LOCKED` falls away and the statement itself is
-    atomic; two claims of the same batch never return the same row.
-    """
-    due = (
-        select(deliveries.c.id)
-        .where(
-            deliveries.c.batch == batch,
-            deliveries.c.state.in_(CLAIMABLE),
-            deliveries.c.due_at <= now,
-            deliveries.c.merged_into.is_(None),
-        )
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    statement = (
-        update(deliveries)
-        .where(deliveries.c.id.in_(due.scalar_subquery()), deliveries.c.state.in_(CLAIMABLE))
-        .values(state="sending", owner=owner, lease_until=until, attempts=deliveries.c.attempts + 1, changed_at=now)
-        .returning(*deliveries.c)
-    )
-    rows = list(await connection.execute(statement))
-    if rows:
-        await connection.execute(
-            insert(attempts),
-            [{"delivery": row.id, "number": row.attempts, "owner": owner, "started_at": now} for row in rows],
-        )
-    return rows
+from gateway.directory.model import PointState, School
+from gateway.store.bulk import insert_new, one_of, put_rows, update_rows
+from gateway.store.inserting import tolerant_insert
+from gateway.store.tables import attempts, deliveries, delivery_events, messages, notifications, point_marks, schools
 
 
-async def claim_unknown(
-    connection: AsyncConnection, batch: str, *, now: dt.datetime, until: dt.datetime, limit: int
-) -> list[Row[Any]]:
-    """Take the unanswered deliveries of a batch whose turn it is to be found out about.
-
-    They stay `unknown`; putting off their due time is the lease.
-    """
-    due = (
-        select(deliveries.c.id)
-        .where(
-            deliveries.c.batch == batch,
-            deliveries.c.state == "unknown",
-            deliveries.c.due_at <= now,
-            deliveries.c.merged_into.is_(None),
-        )
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    statement = (
-        update(deliveries)
-        .where(deliveries.c.id.in_(due.scalar_subquery()), deliveries.c.state == "unknown", deliveries.c.due_at <= now)
-        .values(due_at=until)
-        .returning(*deliveries.c)
-    )
-    return list(await connection.execute(statement))
-
-
-async def renew_leases(connection: AsyncConnection, ids: Sequence[str], *, owner: str, until: dt.datetime) -> None:
-    """Keep what is still being worked on."""
-    await connection.execute(
-        update(deliveries)
-        .where(deliveries.c.id.in_(ids), deliveries.c.owner == owner, deliveries.c.state == "sending")
-        .values(lease_until=until)
-    )
+def in_state(*states: str) -> ColumnElement[bool]:
+    """Pick deliveries by state, written out in the statement: else the partial indexes cannot be seen to fit."""
+    return deliveries.c.state.in_(bindparam(None, states, expanding=True, literal_execute=True))
 
 
 async def record_attempts(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
-    """Write the answers of attempts: `delivery`, `number`, `answered_at`, `outcome`, provider and code."""
-    if rows:
-        statement = (
-            update(attempts)
-            .where(attempts.c.delivery == bindparam("key_delivery"), attempts.c.number == bindparam("key_number"))
-            .values(
-                {
-                    name: bindparam(name)
-                    for name in ("answered_at", "outcome", "provider", "provider_id", "code", "detail")
-                }
-            )
-        )
-        await connection.execute(
-            statement, [{**row, "key_delivery": row["delivery"], "key_number": row["number"]} for row in rows]
-        )
+    """Write attempts with their answers; a late answer takes the place of none."""
+    await put_rows(connection, attempts, rows)
 
 
 _OUTCOME_COLUMNS = ("state", "code", "detail", "due_at", "provider", "provider_id", "attempts", "changed_at")
 
 
-async def record_states(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
-    """Write new states of claimed deliveries; a receipt that was quicker than our own record is not undone.
+async def record_states(connection: AsyncConnection, rows: Sequence[dict[str, Any]], *, owner: str) -> None:
+    """Write new states of deliveries that `owner` claimed; a receipt that was quicker than our record is not undone.
 
     Each row tells which attempt (`attempt`) it answers. That counts also when the claim was lost meanwhile and nobody
     has begun another attempt: a late answer is the truth about what was unknown.
     """
-    if not rows:
-        return
-    statement = (
-        update(deliveries)
-        .where(
-            deliveries.c.id == bindparam("key_id"),
-            deliveries.c.attempts == bindparam("key_attempt"),
+    await update_rows(
+        connection,
+        deliveries,
+        sorted(rows, key=lambda row: str(row["id"])),  # as receipts lock them: no waiting in a ring
+        matching={"id": "id", "attempts": "attempt"},
+        values=_OUTCOME_COLUMNS,
+        constants={"owner": None, "lease_until": None},
+        where=[
             or_(
-                and_(deliveries.c.owner == bindparam("key_owner"), deliveries.c.state == "sending"),
-                deliveries.c.state == "unknown",
-                deliveries.c.state == "retrying",
-            ),
-        )
-        .values({name: bindparam(name) for name in _OUTCOME_COLUMNS} | {"owner": None, "lease_until": None})
-    )
-    in_order = sorted(rows, key=lambda row: str(row["id"]))  # as receipts lock them: no waiting in a ring
-    await connection.execute(
-        statement,
-        [
-            {name: row[name] for name in _OUTCOME_COLUMNS}
-            | {"key_id": row["id"], "key_owner": row["owner"], "key_attempt": row["attempt"]}
-            for row in in_order
+                and_(deliveries.c.owner == owner, in_state("sending")),
+                in_state("unknown", "retrying"),
+            )
         ],
     )
-    await follow_carriers(connection, [row["id"] for row in rows])
 
 
 async def set_states(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
@@ -168,7 +79,9 @@ async def follow_carriers(connection: AsyncConnection, carriers: Sequence[str]) 
     """Let merged deliveries share the fate of the one that carries them, unless a rule withdrew that one alone."""
     carrier = deliveries.alias()
     shared = ("state", "code", "detail", "due_at", "provider", "provider_id", "changed_at")
-    in_force = select(carrier.c.id).where(carrier.c.id.in_(carriers), carrier.c.state.not_in(("suppressed", "held")))
+    in_force = select(carrier.c.id).where(
+        one_of(connection, carrier.c.id, carriers), carrier.c.state.not_in(("suppressed", "held"))
+    )
 
     def of_carrier(column: str) -> Any:
         return select(carrier.c[column]).where(carrier.c.id == deliveries.c.merged_into).scalar_subquery()
@@ -183,7 +96,8 @@ async def follow_carriers(connection: AsyncConnection, carriers: Sequence[str]) 
 async def merged_with(connection: AsyncConnection, carriers: Sequence[str]) -> list[Row[Any]]:
     """Find the deliveries that travel inside these, still in force."""
     query = select(deliveries).where(
-        deliveries.c.merged_into.in_(carriers), deliveries.c.state.not_in(("suppressed", "cancelled"))
+        one_of(connection, deliveries.c.merged_into, carriers),
+        deliveries.c.state.not_in(("suppressed", "cancelled")),
     )
     return list(await connection.execute(query))
 
@@ -230,7 +144,9 @@ async def hold(connection: AsyncConnection, codes: Mapping[str, str], detail: st
 async def send_bare(connection: AsyncConnection, ids: Sequence[str], *, code: str) -> None:
     """Let deliveries carry a fixed notice in place of their text, each alone."""
     await connection.execute(
-        update(deliveries).where(deliveries.c.id.in_(ids)).values(bare=True, code=code, merged_into=None)
+        update(deliveries)
+        .where(one_of(connection, deliveries.c.id, ids))
+        .values(bare=True, code=code, merged_into=None)
     )
 
 
@@ -247,7 +163,9 @@ async def add_deliveries(connection: AsyncConnection, rows: Sequence[dict[str, A
 
 async def load_messages(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, Row[Any]]:
     """Load messages by id."""
-    return {row.id: row for row in await connection.execute(select(messages).where(messages.c.id.in_(ids)))}
+    return {
+        row.id: row for row in await connection.execute(select(messages).where(one_of(connection, messages.c.id, ids)))
+    }
 
 
 async def lock_messages(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, Row[Any]]:
@@ -255,45 +173,44 @@ async def lock_messages(connection: AsyncConnection, ids: Sequence[str]) -> dict
 
     Else of two deliveries that fail at the same moment each would be taken for the other's hope.
     """
-    query = select(messages).where(messages.c.id.in_(ids)).order_by(messages.c.id).with_for_update()
+    query = select(messages).where(one_of(connection, messages.c.id, ids)).order_by(messages.c.id).with_for_update()
     return {row.id: row for row in await connection.execute(query)}
 
 
 async def load_notifications(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, Row[Any]]:
     """Load notifications by id."""
-    query = select(notifications).where(notifications.c.id.in_(ids))
+    query = select(notifications).where(one_of(connection, notifications.c.id, ids))
     return {row.id: row for row in await connection.execute(query)}
+
+
+class Standing(NamedTuple):
+    """What decides at the last moment whether a notification's deliveries may still leave as they were planned."""
+
+    cancelled: bool
+    version: int
+    """Of its school's directory."""
+    timezone: str
+
+
+async def standings(connection: AsyncConnection, ids: Collection[str]) -> dict[str, Standing]:
+    """Give the standing of notifications by id."""
+    query = (
+        select(notifications.c.id, notifications.c.status, schools.c.version, schools.c.document)
+        .join(schools, schools.c.id == notifications.c.school)
+        .where(one_of(connection, notifications.c.id, ids))
+    )
+    return {
+        row.id: Standing(
+            row.status == "cancelled", row.version, msgspec.json.decode(row.document, type=School).timezone
+        )
+        for row in await connection.execute(query)
+    }
 
 
 async def load_deliveries(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, Row[Any]]:
     """Load deliveries by id."""
-    query = select(deliveries).where(deliveries.c.id.in_(ids))
+    query = select(deliveries).where(one_of(connection, deliveries.c.id, ids))
     return {row.id: row for row in await connection.execute(query)}
-
-
-async def expired_leases(connection: AsyncConnection, *, now: dt.datetime, limit: int = 500) -> list[Row[Any]]:
-    """Find deliveries whose worker died between its claim and its record."""
-    query = select(deliveries).where(deliveries.c.state == "sending", deliveries.c.lease_until < now).limit(limit)
-    return list(await connection.execute(query))
-
-
-async def due_batches(
-    connection: AsyncConnection, *, now: dt.datetime, grace: dt.timedelta, limit: int = 1_000
-) -> list[tuple[str, str]]:
-    """Name the batches (lane, batch) with work due now; fresh work gets `grace` for its own wake-up to arrive."""
-    query = (
-        select(deliveries.c.lane, deliveries.c.batch)
-        .where(
-            deliveries.c.state.in_((*CLAIMABLE, "unknown")),
-            deliveries.c.merged_into.is_(None),
-            deliveries.c.due_at <= now,
-            or_(deliveries.c.changed_at <= now - grace, deliveries.c.due_at > deliveries.c.changed_at),
-        )
-        .group_by(deliveries.c.lane, deliveries.c.batch)
-        .order_by(func.min(deliveries.c.due_at))
-        .limit(limit)
-    )
-    return [(row.lane, row.batch) for row in await connection.execute(query)]
 
 
 async def mark_points(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
@@ -318,86 +235,13 @@ async def open_or_done(connection: AsyncConnection, message_ids: Sequence[str]) 
     return set((await connection.execute(query)).scalars())
 
 
-async def hand_back(
-    connection: AsyncConnection,
-    rows: Sequence[Any],
-    *,
-    owner: str,
-    now: dt.datetime,
-    due_at: dt.datetime | None = None,
-) -> None:
-    """Give claimed deliveries back that no provider has seen: due at `due_at`, or at once for another worker."""
-    if not rows:
-        return
-    statement = (
-        update(deliveries)
-        .where(
-            deliveries.c.id.in_([row.id for row in rows]), deliveries.c.owner == owner, deliveries.c.state == "sending"
-        )
-        .values(
-            state="queued",
-            owner=None,
-            lease_until=None,
-            due_at=due_at or now,
-            changed_at=now,
-            attempts=deliveries.c.attempts - 1,
-        )
-        .returning(deliveries.c.id)
-    )
-    returned = set((await connection.execute(statement)).scalars())
-    await forget_attempts(connection, [row for row in rows if row.id in returned])
-
-
-async def forget_attempts(connection: AsyncConnection, rows: Sequence[Any]) -> None:
-    """Take back the intents of claims that no provider ever saw."""
-    if rows:
-        statement = delete(attempts).where(
-            attempts.c.delivery == bindparam("key_delivery"), attempts.c.number == bindparam("key_number")
-        )
-        await connection.execute(statement, [{"key_delivery": row.id, "key_number": row.attempts} for row in rows])
-
-
-async def lose_claims(
-    connection: AsyncConnection, rows: Sequence[Any], *, now: dt.datetime, code: str, detail: str
-) -> None:
-    """Turn claims whose worker died into `unknown`, due at once to be found out about."""
-    statement = (
-        update(deliveries)
-        .where(
-            deliveries.c.id.in_([row.id for row in rows]),
-            deliveries.c.state == "sending",
-            deliveries.c.lease_until < now,
-        )
-        .values(state="unknown", owner=None, lease_until=None, due_at=now, changed_at=now, code=code, detail=detail)
-        .returning(deliveries.c.id, deliveries.c.attempts)
-    )
-    lost = list(await connection.execute(statement))
-    await follow_carriers(connection, [row.id for row in lost])
-    await record_attempts(
-        connection,
-        [
-            {
-                "delivery": row.id,
-                "number": row.attempts,
-                "answered_at": now,
-                "outcome": "no_answer",
-                "provider": None,
-                "provider_id": None,
-                "code": code,
-                "detail": detail,
-            }
-            for row in lost
-        ],
-    )
-
-
-async def next_due(connection: AsyncConnection, notification: str) -> dt.datetime | None:
+async def next_due_at(connection: AsyncConnection, notification: str) -> dt.datetime | None:
     """Say when the next of a notification's open deliveries is due; None when none is open or one is in work."""
     of_it = deliveries.c.notification == notification
     in_work = select(deliveries.c.id).where(of_it, deliveries.c.state.in_(("sending", "unknown"))).limit(1)
     if (await connection.execute(in_work)).first() is not None:
         return None
-    query = select(func.min(deliveries.c.due_at)).where(of_it, deliveries.c.state.in_(CLAIMABLE))
+    query = select(func.min(deliveries.c.due_at)).where(of_it, deliveries.c.state.in_(("queued", "retrying")))
     earliest: dt.datetime | None = (await connection.execute(query)).scalar_one()
     return earliest
 
@@ -406,5 +250,7 @@ async def unanswered(connection: AsyncConnection, ids: Sequence[str]) -> set[str
     """Name those of the deliveries of which some attempt got no answer."""
     if not ids:
         return set()
-    query = select(attempts.c.delivery).where(attempts.c.delivery.in_(ids), attempts.c.outcome == "no_answer")
+    query = select(attempts.c.delivery).where(
+        one_of(connection, attempts.c.delivery, ids), attempts.c.outcome == "no_answer"
+    )
     return {row.delivery for row in await connection.execute(query)}

@@ -122,6 +122,18 @@ point_marks = Table(
 )
 """What providers taught us of an address (R33, R34): kept apart from the directory, so that no import clears it."""
 
+# --- what a school sets for itself ---------------------------------------------------------------------------
+
+policies = Table(
+    "policies",
+    metadata,
+    identifier("school", primary_key=True),
+    document(),
+    identifier("changed_by"),
+    instant("changed_at"),
+)
+"""What a school has set of the values marked [set] in the recipient rules: only what differs from the defaults."""
+
 # --- access, templates, tasks --------------------------------------------------------------------------------
 
 api_keys = Table(
@@ -163,10 +175,70 @@ tasks = Table(
     Column("detail", Text, nullable=False),
     instant("created_at"),
     instant("due_at", nullable=True),
+    instant("paged_at", nullable=True),
+    instant("acknowledged_at", nullable=True),
+    identifier("acknowledged_by", nullable=True),
     instant("done_at", nullable=True),
+    identifier("done_by", nullable=True),
+    Column("note", Text, nullable=True),
+    Column("directory_version", Integer, nullable=True),
     Index(None, "school", "done_at", "due_at"),
+    Index(None, "notification"),
+    Index(
+        "ix_tasks_open",
+        "kind",
+        "due_at",
+        postgresql_where=text("done_at IS NULL"),
+        sqlite_where=text("done_at IS NULL"),
+    ),
 )
-"""What people have to do: holds, unreachable contacts, unknown outcomes (R24, R45)."""
+"""What people have to do: holds, unreachable contacts, unknown outcomes (R24, R45). `done_by` is the key of whoever
+settled it by hand; a task that went by itself has none. `directory_version` is what a hold was last decided under."""
+
+# --- who is paged --------------------------------------------------------------------------------------------
+
+duty_contacts = Table(
+    "duty_contacts",
+    metadata,
+    identifier("school", primary_key=True),
+    identifier("id", primary_key=True),
+    word("role"),
+    document(),
+    instant("changed_at"),
+)
+"""Whom a life-safety hold pages (R45): staff, kept apart from the directory of families."""
+
+_PAGE_IN_WORK = "state IN ('queued', 'sending', 'retrying', 'unknown') AND due_at IS NOT NULL"
+
+pages = Table(
+    "pages",
+    metadata,
+    identifier("id", primary_key=True),
+    identifier("school"),
+    identifier("notification"),
+    identifier("task"),
+    identifier("person"),
+    word("role"),
+    Column("round", Integer, nullable=False),
+    word("channel"),
+    Column("address", String(320), nullable=False),
+    word("language"),
+    word("state"),
+    instant("due_at", nullable=True),
+    identifier("owner", nullable=True),
+    instant("lease_until", nullable=True),
+    Column("attempts", Integer, nullable=False),
+    word("provider", nullable=True),
+    identifier("provider_id", nullable=True),
+    word("code", nullable=True),
+    Column("detail", Text, nullable=True),
+    instant("created_at"),
+    instant("changed_at"),
+    Index(None, "notification", "round"),
+    Index("ix_pages_due", "due_at", postgresql_where=text(_PAGE_IN_WORK), sqlite_where=text(_PAGE_IN_WORK)),
+)
+"""One page to one contact point of somebody on duty. It speaks of all holds of its notification; `task` is the one
+that has waited longest. `address` is the whole address: a roster that changes must not lose a page on its way."""
 
 # --- notifications -------------------------------------------------------------------------------------------
 
@@ -193,6 +265,8 @@ notifications = Table(
     word("status"),
     document("request"),
     document("sources"),
+    Column("traceparent", String(55), nullable=True),
+    document("only_points", nullable=True),
     Column("reference", String(1000), nullable=True),
     identifier("created_by"),
     instant("created_at"),
@@ -212,7 +286,9 @@ notifications = Table(
         sqlite_where=text("status IN ('accepted', 'planning')"),
     ),
 )
-"""`sources` pins the template versions in every language, so that a later edit changes nothing already posted."""
+"""`sources` pins the template versions in every language, so that a later edit changes nothing already posted.
+`traceparent` (W3C Trace Context) lets whatever the clock wakes later continue the trace of the request.
+`only_points` names the only contact points, each with its place, that a notice of the gateway's own may go to (R37)."""
 
 notification_students = Table(
     "notification_students",
@@ -295,7 +371,7 @@ deliveries = Table(
     Index(None, "message"),
     Index(None, "provider_id"),
     Index("ix_deliveries_batch", "batch", postgresql_where=text(_ACTIVE), sqlite_where=text(_ACTIVE)),
-    Index("ix_deliveries_due", "due_at", postgresql_where=text(_ACTIVE), sqlite_where=text(_ACTIVE)),
+    Index("ix_deliveries_due", "school", "lane", "due_at", postgresql_where=text(_ACTIVE), sqlite_where=text(_ACTIVE)),
     Index(
         "ix_deliveries_lease",
         "lease_until",
@@ -311,6 +387,15 @@ deliveries = Table(
 )
 """`address` is masked: the address itself is read from the directory at the moment of sending. `neutral` deliveries
 name nobody (R29), `bare` ones carry a fixed notice in place of a text that waits for a person (R45)."""
+
+turns = Table(
+    "turns",
+    metadata,
+    identifier("school", primary_key=True),
+    word("lane", primary_key=True),
+    instant("served_at"),
+)
+"""When a batch of each school was taken last, by lane: schools take turns."""
 
 attempts = Table(
     "attempts",
@@ -403,6 +488,25 @@ wishes = Table(
     word("origin"),
 )
 """What contacts told us themselves (R21): kept apart from the directory, so that no import takes it back."""
+
+consent_answers = Table(
+    "consent_answers",
+    metadata,
+    Column("id", SERIAL, primary_key=True),
+    identifier("school"),
+    identifier("notification"),
+    identifier("student"),
+    identifier("contact"),
+    word("answer"),
+    identifier("delivery", nullable=True),
+    word("origin"),
+    identifier("taken_by", nullable=True),
+    Column("note", Text, nullable=True),
+    instant("at"),
+    Index(None, "notification", "student"),
+)
+"""Append-only: every answer to a question of consent (R14). `delivery` is the one whose page was answered, `taken_by`
+the key of whoever took the answer by telephone or on paper."""
 
 # --- the restrictions register -------------------------------------------------------------------------------
 

@@ -157,7 +157,9 @@ class Post:
         """Import a directory."""
         reading = read_directory(json.dumps(document).encode(), today=self.clock.now.date())
         assert not reading.refused
-        await Roster(self.gateway.database, now=self.clock).replace(reading, today=self.clock.now.date(), force=True)
+        await Roster(self.gateway.database, self.gateway.services.library, now=self.clock).replace(
+            reading, today=self.clock.now.date(), force=True
+        )
 
     async def send(self, wanted: dict[str, Any]) -> str:
         """Post a notification and send what is due of it; gives its id."""

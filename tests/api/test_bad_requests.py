@@ -73,7 +73,7 @@ MISTAKES = [
     Mistake(
         "value missing for a template",
         without("content") | {"template": "absence", "category": "attendance"},
-        "/values/absencedate",
+        "/values/absence_date",
         "no value is given for it",
     ),
     Mistake("value missing", {"content": CONTENT | {"body": "On ((day))."}}, "/values/day", "((day)), but no value"),
@@ -240,18 +240,24 @@ async def test_a_page_that_is_none(quiet_office: Office, query: str, pointer: st
         ({"category": "routine", "students": ["S1"], "at": "2026-06-15T10:00:00"}, "/at"),
         ({"category": "routine", "students": ["S1"], "audience": {"everyone": True}}, "/audience"),
         ({"category": "routine", "students": "Cleo"}, "/students"),
-        ({"category": "routine"}, None),
-        ({"category": "routine", "students": ["S9"]}, None),
-        ({"category": "reply", "students": ["S1"]}, None),
+        ({"category": "routine"}, "/students"),
+        ({"category": "routine", "audience": {}}, "/audience"),
+        ({"category": "routine", "students": []}, "/students"),
+        ({"category": "routine", "groups": []}, "/groups"),
+        ({"category": "routine", "students": ["S1"], "everyone": True}, "/students"),
+        ({"category": "routine", "students": ["S1", "S9"]}, "/students/1"),
+        ({"category": "routine", "groups": ["year-3", "year-9"]}, "/groups/1"),
+        ({"category": "routine", "audience": {"groups": ["year-9"]}}, "/audience/groups/0"),
+        ({"category": "reply", "students": ["S1"]}, "/contacts"),
+        ({"category": "reply", "students": ["S1"], "contacts": ["C9"]}, "/contacts/0"),
+        ({"category": "routine", "audience": {"students": ["S1"], "contacts": ["C1"]}}, "/audience/contacts"),
     ],
 )
-async def test_a_question_about_an_audience(quiet_office: Office, body: Any, pointer: str | None) -> None:
-    """The audience is asked for as strictly as it is written to."""
+async def test_a_question_about_an_audience(quiet_office: Office, body: Any, pointer: str) -> None:
+    """The audience is asked for as strictly as it is written to, and the field is named."""
     answer = await quiet_office.post("/v1/audience", body)
     assert answer.status == 422, answer.text
-    problem = answer.as_problem()
-    if pointer is not None:
-        assert problem["errors"][0]["pointer"] == pointer
+    assert answer.as_problem()["errors"][0]["pointer"] == pointer
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from sqlalchemy import Executable, text
 
 from gateway.access import Link, sign_link
 from gateway.console.links import preferred_languages
@@ -384,3 +385,56 @@ async def test_names_never_become_markup(post: Post) -> None:
 def test_looks_of_the_page_are_those_of_mails() -> None:
     """Every size of print that a contact can need is one the page knows."""
     assert {Look.of([need]).points for need in ("large_print_16", "large_print_20", "bsl_video")} == {12, 16, 20}
+
+
+DAMAGE = text("UPDATE restrictions SET document = substr(document, 2)")
+REPAIR = text("UPDATE restrictions SET document = '{' || document")
+
+
+async def run(post: Post, statement: Executable) -> None:
+    """Change the register behind the gateway's back."""
+    async with post.gateway.database.writing() as connection:
+        await connection.execute(statement)
+
+
+async def test_no_page_opens_while_nobody_can_say_who_is_barred(post: Post) -> None:
+    """The register cannot be read: neither question nor text, no trace, no reason; repaired, the page opens (R46)."""
+    await post.enrol({**directory(), "restrictions": [barring("ana", "thomas", categories=["billing"])]})
+    link = await post.link(await post.send(report("ana")), "thomas")
+    before = await post.footprint()
+    await run(post, DAMAGE)
+    _, forged = await asked(post, FORGED)
+    assert await asked(post, link) == (503, forged)
+    assert await asked(post, link, ANA_BORN) == (503, forged)
+    assert (await post.client.get(link)).headers["Retry-After"] == "60"
+    assert await post.footprint() == before
+    await run(post, REPAIR)
+    status, page = await asked(post, link, ANA_BORN)
+    assert status == 200
+    assert COMMENT in page
+
+
+@pytest.mark.parametrize(
+    ("category", "with_snapshot", "statuses"),
+    [
+        ("emergency", True, {"shazia": 200, "thomas": 404}),
+        ("emergency", False, {"shazia": 503, "thomas": 503}),
+        ("routine", True, {"shazia": 503, "thomas": 503}),
+    ],
+    ids=["alert", "alert without a snapshot", "news"],
+)
+async def test_an_alerts_page_opens_on_the_snapshot(
+    post: Post,
+    category: str,
+    with_snapshot: bool,  # noqa: FBT001  # a table's column
+    statuses: dict[str, int],
+) -> None:
+    """For all but those whom it bars from anything, and only while there is one (R46)."""
+    await post.enrol({**directory(), "restrictions": [barring("ana", "thomas", categories=["billing"])]})
+    notification = await post.send(letter_of(category, "ana"))
+    if with_snapshot:
+        await post.gateway.clock.round()
+    await run(post, DAMAGE)
+    rows = await post.rows(deliveries.c.notification == notification, deliveries.c.state == "sent")
+    links = {row.contact: f"/d/{row.id}.{sign_link(SECRET, Link.DOCUMENT, row.id)}" for row in rows}
+    assert {contact: (await asked(post, link))[0] for contact, link in links.items()} == statuses

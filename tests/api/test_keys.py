@@ -120,3 +120,24 @@ async def test_before_the_first_directory(new_office: Office) -> None:
         assert "PUT /v1/directory" in answer.as_problem()["detail"]
     assert (await new_office.call("GET", "/v1/tasks")).json["items"] == []
     assert all(item["built_in"] for item in (await new_office.call("GET", "/v1/templates")).json["items"])
+
+
+@pytest.mark.parametrize(
+    ("key", "category", "status"),
+    [
+        ("alerts", "routine", 403),
+        ("alerts", "emergency", 200),
+        ("send", "emergency", 403),
+        ("send", "routine", 200),
+        ("admin", "emergency", 200),
+    ],
+)
+async def test_who_may_cancel(small_office: Office, key: str, category: str, status: int) -> None:
+    """Only a key that could have posted it; a refusal leaves it as it is, and so does one to let its text go."""
+    posted = await small_office.post("/v1/notifications", NOTICE | {"category": category})
+    base = posted.json["links"]["self"]
+    assert (await small_office.post(f"{base}/cancel", None, key=key)).status == status
+    after = (await small_office.call("GET", base)).json["status"]
+    assert (after == "cancelled") == (status == 200)
+    released = await small_office.post(f"{base}/release", {"reason": "It is the aunt."}, key=key)
+    assert released.status == (403 if status == 403 else 409)

@@ -8,7 +8,7 @@ import pytest_asyncio
 
 from gateway.access import Scope
 from gateway.api.examples import TEMPLATE
-from tests.api.office import NOTICE, Office
+from tests.api.office import DIRECTORY, NOTICE, Office
 
 TRIP = "/v1/templates/trip"
 APPROVAL = f"{TRIP}/versions/1/approve"
@@ -86,7 +86,7 @@ async def test_the_built_in_templates_are_listed(quiet_office: Office) -> None:
     assert (absence["built_in"], absence["usable"], absence["versions"]) == (True, True, [])
     assert absence["categories"] == ["attendance"]
     assert {"en", "pl", "ur"} <= set(absence["languages"])
-    assert absence["placeholders"] == ["absencedate"]
+    assert absence["placeholders"] == ["absence_date"]
     one = (await quiet_office.call("GET", "/v1/templates/absence", key="read")).json
     assert "((absence_date))" in one["document"]["sources"]["en"]["subject"]
 
@@ -103,9 +103,15 @@ MISTAKES: list[tuple[str, Any, str, str]] = [
     ("other spelling", TEMPLATE | {"sources": {"EN": SOURCE}}, "/sources/EN", "Write the language as en"),
     (
         "placeholder lost in translation",
-        TEMPLATE | {"sources": TEMPLATE["sources"] | {"pl": TEMPLATE["sources"]["pl"] | {"body": "((place))"}}},
-        "/sources/pl",
-        "lacks placeholders that other languages have: ",
+        TEMPLATE | {"sources": {"en": SOURCE, "pl": SOURCE | {"language": "pl", "body": "((place)), ((Bus No))"}}},
+        "/sources/en",
+        "lacks placeholders that other languages have: Bus No.",
+    ),
+    (
+        "another person's data",
+        {"categories": ["routine"], "sources": {"en": SOURCE | {"body": "((contact_name)), ring ((Mother phone))."}}},
+        "/sources/en",
+        "The placeholder ((Mother phone)) asks for data of one of the student's people",
     ),
     ("unsafe link", TEMPLATE | {"sources": {"en": SOURCE | {"body": "[a](javascript:b)"}}}, "/sources/en", "Line 1:"),
     ("unknown field", TEMPLATE | {"zebra": 1}, "/zebra", "There is no field 'zebra' here"),
@@ -152,3 +158,50 @@ async def test_a_name_is_plain(quiet_office: Office, name: str) -> None:
 async def test_a_version_that_is_none(quiet_office: Office, method: str, path: str) -> None:
     """Built-in templates have no versions of the school's, and others are not found."""
     assert (await quiet_office.call(method, path)).status == 404
+
+
+def saying(body: str, **parts: str) -> Any:
+    """Make a template that says this."""
+    return TEMPLATE | {"sources": {"en": {"language": "en", "subject": "News", "body": body, **parts}}}
+
+
+TELLING = [
+    (saying("Hello,\n\nplease ask Cleo  QUILL."), "/sources/en/body", "Line 3 has the name of a contact"),
+    (saying("Ring 07700 900001."), "/sources/en/body", "Line 1 has a telephone number of a contact"),
+    (saying("Write to\nCleo@Example.org, please."), "/sources/en/body", "Line 2 has an e-mail address of a contact"),
+    (saying("Ask Cleo\nQuill."), "/sources/en/body", "The text has the name of a contact"),
+    (saying("Ask.", subject="Ask Cleo Quill"), "/sources/en/subject", "Line 1 has the name of a contact"),
+    (saying("Ask.", short="Ring +44 7700 900001"), "/sources/en/short", "Line 1 has a telephone number of a contact"),
+]
+
+
+@pytest.mark.parametrize(("document", "pointer", "sentence"), TELLING)
+async def test_a_template_tells_of_nobody(small_office: Office, document: Any, pointer: str, sentence: str) -> None:
+    """Whoever reads it would learn it (R35): refused by its place, never its value, unless somebody else is meant."""
+    answer = await small_office.call("PUT", TRIP, document)
+    assert answer.status == 422, answer.text
+    (error,) = answer.as_problem()["errors"]
+    assert error["pointer"] == pointer
+    assert error["detail"].startswith(sentence)
+    assert not any(value in answer.text for value in ("Cleo", "cleo", "QUILL", "900001"))
+    assert (await small_office.call("GET", TRIP)).status == 404
+    assert (await small_office.call("PUT", f"{TRIP}?confirmed=true", document)).status == 201
+
+
+async def test_what_is_confidential_cannot_be_confirmed(small_office: Office) -> None:
+    """Not even its postcode."""
+    refuge = {
+        "id": "P3", "contact": "C1", "channel": "letter", "confidential": True,
+        "address": {"lines": ["7 Quiet Lane"], "postcode": "ZZ9 9ZZ"},
+    }  # fmt: skip
+    hidden = DIRECTORY | {"contact_points": [*DIRECTORY["contact_points"], refuge]}
+    assert (await small_office.call("PUT", "/v1/directory", hidden)).json["refused"] == []
+    for body in ("Meet at zz99zz.", "Meet at 7, quiet lane."):
+        answer = await small_office.call("PUT", f"{TRIP}?confirmed=true", saying(body))
+        assert answer.status == 422, answer.text
+        assert "it is confidential" in answer.as_problem()["detail"]
+
+
+async def test_a_single_name_is_nobodys(small_office: Office) -> None:
+    """The month, the flower and a teacher are not the contact of that name."""
+    assert (await small_office.call("PUT", TRIP, saying("Mrs Quill and Cleo the cat will come."))).status == 201

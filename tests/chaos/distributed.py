@@ -59,7 +59,8 @@ def points(contact: str) -> list[dict[str, str]]:
 async def post_all(gateway: Gateway) -> int:
     """Put the school and post an emergency, a report and a newsletter; gives how many pieces they come to."""
     today = utc_now().date()
-    await Roster(gateway.database, now=utc_now).replace(read_directory(school(), today=today), today=today)
+    roster = Roster(gateway.database, gateway.services.library, now=utc_now)
+    await roster.replace(read_directory(school(), today=today), today=today)
     for category in ("emergency", "report", "newsletter"):
         document = {
             "category": category,

@@ -33,10 +33,18 @@ def gateway(folder: Path, *words: str, **settings: str) -> subprocess.CompletedP
         (["doctor"], {"GATEWAY_DATABASE_URL": "postgresql://gw@127.0.0.1:abc/x"}, "GATEWAY_DATABASE_URL"),
         (["doctor"], {"GATEWAY_REDIS_URL": "redis://"}, "GATEWAY_REDIS_URL"),
         (["doctor"], {"GATEWAY_PUBLIC_URL": "http://[::1"}, "GATEWAY_PUBLIC_URL"),
+        (["doctor"], {"GATEWAY_METRICS_PORT": "prometheus"}, "GATEWAY_METRICS_PORT"),
+        (["doctor"], {"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4317"}, "OTEL_EXPORTER_OTLP_ENDPOINT"),
         (["work", "--lane", "bulk"], {}, "GATEWAY_REDIS_URL"),
         (["import", "nowhere.zip"], {}, "nowhere.zip"),
         (["import", "."], {}, "folder"),
         (["audience", "--directory", ".", "--request", "."], {}, "folder"),
+        (["keys", "create", "", "--scope", "send"], {}, "A key's name"),
+        (["keys", "create", " ", "--scope", "send"], {}, "A key's name"),
+        (["keys", "create", "mis\x1b[2J", "--scope", "send"], {}, "A key's name"),
+        (["keys", "create", "two\nlines", "--scope", "send"], {}, "A key's name"),
+        (["keys", "create", "x" * 101, "--scope", "send"], {}, "A key's name"),
+        (["keys", "revoke", "0123456789ab"], {}, "0123456789ab is no live key's id"),
         (["import", "x.zip"], {"GATEWAY_DATABASE_URL": "postgresql://gw@127.0.0.1:1/x"}, "GATEWAY_DATABASE_URL"),
     ],
 )
@@ -76,3 +84,42 @@ def test_the_audience_of_two_files_is_printed_as_json(tmp_path: Path) -> None:
     assert [decision["rule"] for decision in answer["decisions"]] == ["R07", "R01", "R11"]
     (tmp_path / "r.json").write_text('{"category": "gossip"}')
     assert json.loads(gateway(tmp_path, "audience", *files).stdout)["error"]["rule"] == "P0"
+
+
+def test_the_audience_may_be_asked_under_a_schools_own_settings(tmp_path: Path) -> None:
+    """Alerts to parents alone leave out the emergency contact; what a school may not set is named."""
+    family = json.loads((ROOT / "tests/families/F03-father-barred-by-a-court-order.json").read_text())
+    (tmp_path / "d.json").write_text(json.dumps(family["directory"]))
+    (tmp_path / "r.json").write_text(json.dumps(family["cases"][0]["request"]))
+    files = [
+        part for name in ("directory", "request", "policy") for part in (f"--{name}", f"{tmp_path}/{name[0]}.json")
+    ]
+    (tmp_path / "p.json").write_text('{"categories": {"emergency": {"audience": "parents"}}}')
+    answer = json.loads(gateway(tmp_path, "audience", *files).stdout)
+    assert [decision["rule"] for decision in answer["decisions"]] == ["R07", "R01", "R07"]
+    (tmp_path / "p.json").write_text('{"categories": {"emergency": {"quiet_hours": true}}}')
+    refused = json.loads(gateway(tmp_path, "audience", *files).stdout)["error"]
+    assert refused["rule"] == "P0"
+    assert "/categories/emergency/quiet_hours" in refused["reason"]
+
+
+def test_the_life_of_a_key(tmp_path: Path) -> None:
+    """Made, listed without its secret, revoked once; a revoked one stays in the list."""
+    key = gateway(tmp_path, "keys", "create", "x" * 100, "--scope", "send", "--scope", "read").stdout.strip()
+    identifier, secret = key.split("_", 2)[1:]
+    listed = gateway(tmp_path, "keys", "list")
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert identifier in listed.stdout
+    assert "read send" in listed.stdout
+    assert secret not in listed.stdout
+    first, second = [gateway(tmp_path, "keys", "revoke", identifier) for _ in range(2)]
+    assert (first.returncode, second.returncode) == (0, 1)
+    assert identifier in gateway(tmp_path, "keys", "list").stdout
+
+
+def test_a_whole_key_in_place_of_its_id_is_not_repeated(tmp_path: Path) -> None:
+    """It would end up in somebody's log."""
+    key = gateway(tmp_path, "keys", "create", "mis", "--scope", "send").stdout.strip()
+    run = gateway(tmp_path, "keys", "revoke", key)
+    assert run.returncode == 1
+    assert key not in run.stdout + run.stderr

@@ -12,6 +12,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from gateway.assembly import GRACE_SECONDS
+from gateway.dispatch.readiness import PATIENCE_SECONDS
 from gateway.settings import read_settings, unknown_settings
 
 K8S = Path(__file__).parents[2] / "k8s"
@@ -94,7 +96,7 @@ def test_pods_can_do_little(name: str) -> None:
         }
         assert {mount["mountPath"] for mount in container["volumeMounts"]} == {"/tmp", "/app/var"}  # noqa: S108  # mounts
         assert spec["automountServiceAccountToken"] is False
-        assert spec["terminationGracePeriodSeconds"] == 30
+        assert spec["terminationGracePeriodSeconds"] >= GRACE_SECONDS + 10
         for part in ("requests", "limits"):
             assert container["resources"][part].keys() == {"cpu", "memory"}
 
@@ -142,12 +144,18 @@ def test_a_role_is_watched_and_survives_a_lost_node(role: str) -> None:
     manifests = _render(BASE)
     deployment = _of_kind(manifests, "Deployment")[f"gateway-{role}"]["spec"]
     container = _container(deployment["template"])
-    (port,) = container["ports"]
+    port, metrics = container["ports"]
     assert str(port["containerPort"]) == ROLES[role].rpartition(" ")[2]
     for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
         assert container[probe]["httpGet"]["port"] == port["name"]
-    ready = "/health/ready" if role == "serve" else "/health/live"
-    assert container["readinessProbe"]["httpGet"]["path"] == ready
+    assert container["readinessProbe"]["httpGet"]["path"] == "/health/ready"
+    assert container["livenessProbe"]["httpGet"]["path"] == "/health/live"
+    assert container["readinessProbe"]["timeoutSeconds"] > PATIENCE_SECONDS
+    (settings,) = _of_kind(manifests, "ConfigMap").values()
+    assert metrics == {"name": "metrics", "containerPort": int(settings["data"]["GATEWAY_METRICS_PORT"])}
+    annotations = deployment["template"]["metadata"]["annotations"]
+    assert annotations["prometheus.io/port"] == settings["data"]["GATEWAY_METRICS_PORT"]
+    assert annotations["prometheus.io/scrape"] == "true"
     assert deployment["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
     (spread,) = deployment["template"]["spec"]["topologySpreadConstraints"]
     assert spread["topologyKey"] == "kubernetes.io/hostname"
@@ -189,7 +197,7 @@ def test_nothing_is_open_but_what_is_needed() -> None:
         assert everyone["podSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
         providers = {25, 443, 465, 587} if name.startswith(("gateway-worker", "gateway-clock")) else set()
         assert _allowed(pod, "egress") == {53, 5432, 6379} | providers
-        assert _allowed(pod, "ingress") == {8080, 8081} | ({"http"} if name == "gateway-serve" else set())
+        assert _allowed(pod, "ingress") == {"metrics"} | ({"http"} if name == "gateway-serve" else set())
 
 
 def test_providers_are_out_in_the_world() -> None:

@@ -28,7 +28,7 @@ from gateway.directory.model import Directory
 from gateway.dispatch.requests import Lane, NotificationRequest
 from gateway.dispatch.roster import Roster, RosterReport
 from gateway.settings import Settings
-from gateway.store.notifications import count
+from gateway.store.notifications import count, unfinished
 from gateway.store.tables import attempts, chronology, decisions, deliveries, notifications, tasks
 
 MONDAY = dt.datetime(2026, 6, 15, 10, 0, tzinfo=ZoneInfo("Europe/London")).astimezone(dt.UTC)
@@ -149,7 +149,9 @@ class Installation:
         today = self.time().astimezone(ZoneInfo(directory.school.timezone)).date()
         reading = without_problems(directory, today=today)
         assert reading.refused == ()
-        return await Roster(self.front.database, now=self.time).replace(reading, today=today, force=True)
+        return await Roster(self.front.database, self.front.services.library, now=self.time).replace(
+            reading, today=today, force=True
+        )
 
     async def post(self, category: str, *, key: str | None = None, **fields: Any) -> str:
         """Post a notification with a short free text about the student `kid`; gives its id."""
@@ -228,7 +230,9 @@ class Installation:
             )
         )
         async with self.front.database.reading() as connection:
-            return not any([(await connection.execute(query.limit(1))).first() for query in (planning, active)])
+            if any([(await connection.execute(query.limit(1))).first() for query in (planning, active)]):
+                return False
+            return not await unfinished(connection)
 
     async def rows(self, table: Table, *conditions: Any) -> list[Any]:
         """Read rows."""
@@ -288,13 +292,19 @@ def id_of(answer: bytes) -> str:
 
 @asynccontextmanager
 async def installed(
-    database_url: str, redis_url: str | None, folder: Path, *, working: bool = True
+    database_url: str, redis_url: str | None, folder: Path, *, working: bool = True, reply_domain: str | None = None
 ) -> AsyncIterator[Installation]:
     """Set a gateway up: embedded in one piece, or with a queue on Redis between front and back.
 
     Not `working`, wake-ups are announced and nobody takes them.
     """
-    settings = Settings(database_url=database_url, redis_url=redis_url, outbox_dir=folder / "outbox", secret_key=SECRET)
+    settings = Settings(
+        database_url=database_url,
+        redis_url=redis_url,
+        outbox_dir=folder / "outbox",
+        secret_key=SECRET,
+        reply_domain=reply_domain,
+    )
     moment, faults = Time(), Faults()
     async with AsyncExitStack() as stack:
         front = await stack.enter_async_context(assembled(settings, now=moment, failures=faults))

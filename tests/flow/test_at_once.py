@@ -6,7 +6,8 @@ import datetime as dt
 from sqlalchemy import update
 
 from gateway.dispatch.settling import start_next_routes
-from gateway.store.sending import claim_batch, load_deliveries
+from gateway.store.claims import claim_batch
+from gateway.store.sending import load_deliveries
 from gateway.store.tables import deliveries
 from tests.flow.families import MUM_NUMBER, parents
 from tests.flow.installation import Installation

@@ -1,7 +1,7 @@
 """How a barred parent could hear of the child, or one parent of the other: every way that was found, and closed."""
 
 import datetime as dt
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,12 +36,13 @@ class OneByOne:
         """Be like the real one in all else."""
         return getattr(self.real, name)
 
-    async def send(self, envelopes: Sequence[Envelope]) -> list[Handover]:
+    async def send(self, envelopes: Sequence[Envelope]) -> AsyncIterator[Handover]:
         """Hand over, and let it happen once."""
-        answers = await self.real.send(envelopes)
+        answers = [answer async for answer in self.real.send(envelopes)]
         hook, self.meanwhile = self.meanwhile, nothing
         await hook()
-        return answers
+        for answer in answers:
+            yield answer
 
 
 async def nothing() -> None:
@@ -157,7 +158,9 @@ async def test_a_link_ends_when_its_reader_leaves_the_mailbox(idle: Installation
     await idle.back.planner.plan(notification)
     await idle.send_due()
     services = idle.front.services
-    desk = DocumentDesk(services.database, services.renderer, now=idle.time, policy=services.policy)
+    desk = DocumentDesk(
+        services.database, services.renderer, now=idle.time, policy=services.policy, snapshots=services.snapshots
+    )
     hers = next(row for row in await idle.deliveries(notification) if row.contact == "mum")
     assert await desk.find(hers.id) is not None
     parted = directory(

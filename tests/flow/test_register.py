@@ -15,7 +15,7 @@ from gateway.directory.model import Basis, Category, Effect, Restriction, Restri
 from gateway.dispatch.restriction_changes import weakens
 from gateway.dispatch.restriction_tasks import after_weekdays
 from gateway.rules.policy import Policy
-from gateway.store.sending import claim_batch
+from gateway.store.claims import claim_batch
 from gateway.store.tables import decisions, deliveries, delivery_events, restrictions, tasks
 from gateway.store.wishes import opt_out
 from tests.api.office import Office, opened

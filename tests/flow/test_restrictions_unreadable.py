@@ -13,6 +13,8 @@ from gateway.access import Record, record_is_genuine, sign_record
 from gateway.directory.model import Directory, Restriction
 from gateway.dispatch.deny_snapshots import NoSnapshotError, may_bar
 from gateway.rules.policy import Policy
+from gateway.store.notifications import cancel
+from gateway.store.people import RestrictionsUnreadableError
 from gateway.store.tables import deny_snapshots
 from tests.flow.families import DAD, DAD_NUMBER, MUM, parents
 from tests.flow.installation import SECRET, Installation
@@ -225,6 +227,8 @@ async def test_what_cannot_be_checked_is_handed_back_and_sent_once(idle: Install
     assert await idle.states(notification) == {"mum-e": "sent"}
     assert len(idle.faults.seen) == 1
     assert len(await idle.attempts(waiting.id)) == 1
+    await idle.front.clock.round()
+    assert await kinds(idle) == []
 
 
 async def test_an_alert_on_its_way_is_checked_on_the_snapshot(idle: Installation) -> None:
@@ -244,6 +248,53 @@ async def test_an_alert_on_its_way_is_checked_on_the_snapshot(idle: Installation
     }
     assert idle.outbox.mailed() == ["mum@example.org"]
     assert await kinds(idle) == [("sent_on_snapshot", "safeguarding")]
+
+
+@DAMAGES
+async def test_the_lead_need_not_look_where_the_snapshot_was_right(idle: Installation, damage: Damage) -> None:
+    """While the register cannot be read the task stays; it bars the same man, so nobody was missed and it goes."""
+    await idle.put(family(deny("dad")))
+    await idle.front.clock.round()
+    await damage.strike(idle)
+    notification = await idle.post("emergency")
+    await idle.back.planner.plan(notification)
+    await minutes_later(idle)
+    assert await kinds(idle) == [("sent_on_snapshot", "safeguarding")]
+    await damage.repair(idle)
+    await minutes_later(idle)
+    assert await kinds(idle) == []
+
+
+async def test_the_lead_must_look_where_somebody_was_missed(idle: Installation) -> None:
+    """He is barred from reports alone, so the alert was for him, too: the task stays for a person."""
+    await idle.put(family(deny("dad", categories=["report"])))
+    await idle.front.clock.round()
+    await ROW.strike(idle)
+    notification = await idle.post("emergency")
+    await idle.back.planner.plan(notification)
+    await ROW.repair(idle)
+    await minutes_later(idle)
+    assert await kinds(idle) == [("sent_on_snapshot", "safeguarding")]
+
+
+async def test_a_cancelled_notification_asks_for_no_help(idle: Installation) -> None:
+    """It was stuck in planning; nobody waits for it any more."""
+    await idle.put(family(deny("dad")))
+    await ROW.strike(idle)
+    notification = await idle.post("newsletter")
+    with pytest.raises(RestrictionsUnreadableError):
+        await idle.back.planner.plan(notification)
+    assert await kinds(idle) == [("planning_failed", "safeguarding")]
+    async with idle.front.database.writing() as connection:
+        await cancel(connection, notification, at=idle.time())
+    await minutes_later(idle)
+    assert await kinds(idle) == []
+
+
+async def minutes_later(gateway: Installation) -> None:
+    """Let the clock look again after a while."""
+    gateway.time.now += dt.timedelta(minutes=2)
+    await gateway.front.clock.round()
 
 
 async def test_snapshots_are_fresh(idle: Installation) -> None:

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import msgspec
 import pytest
+from sqlalchemy import text
 
-from gateway.directory.model import Directory
+from gateway.directory.model import Directory, Restriction
 from gateway.dispatch.refusals import Refused
 from gateway.dispatch.releasing import ReleaseDesk
 from gateway.store.tables import notifications
@@ -27,6 +29,9 @@ def family(*, confidential: bool = False) -> Directory:
     )
 
 
+BILLING = msgspec.convert(deny("dad", categories=["billing"]), Restriction)
+
+
 def saying(body: str) -> dict[str, Any]:
     """Write a notice."""
     return {"content": {"language": "en", "subject": "News", "body": f"Dear ((contact_name)),\n\n{body}"}}
@@ -35,7 +40,13 @@ def saying(body: str) -> dict[str, Any]:
 async def release(gateway: Installation, notification: str, reason: str) -> int:
     """Confirm a text; gives how many deliveries it let go."""
     services = gateway.front.services
-    desk = ReleaseDesk(services.database, services.wakeups, policy=services.policy, now=gateway.time)
+    desk = ReleaseDesk(
+        services.database,
+        services.wakeups,
+        policy=services.policy,
+        now=gateway.time,
+        snapshots=services.snapshots,
+    )
     (row,) = await gateway.rows(notifications, notifications.c.id == notification)
     return (await desk.release(PRINCIPAL, row, reason)).released
 
@@ -86,6 +97,27 @@ async def test_values_and_mailboxes_are_looked_at_too(gateway: Installation, fie
     notification = await gateway.post("newsletter", **fields)
     await gateway.at_rest()
     assert (await gateway.states(notification))["dad-e"] == "held"
+
+
+async def test_nothing_is_let_go_while_nobody_can_say_who_is_barred(gateway: Installation) -> None:
+    """The register cannot be read: whoever confirms is asked to come again, and nothing has changed (R46)."""
+    await gateway.put(msgspec.structs.replace(family(), restrictions=(BILLING,)))
+    notification = await gateway.post("routine", **saying("Zinnia Quillfeather will bring the cake."))
+    await gateway.at_rest()
+    await change(gateway, "UPDATE restrictions SET document = substr(document, 2)")
+    with pytest.raises(Refused) as refusal:
+        await release(gateway, notification, "Agreed by both.")
+    assert refusal.value.status == 503
+    assert (await gateway.states(notification))["dad-e"] == "held"
+    assert (await gateway.decided(notification))["kid", "dad"] == "hold R38"
+    await change(gateway, "UPDATE restrictions SET document = '{' || document")
+    assert await release(gateway, notification, "Agreed by both.") == 1
+
+
+async def change(gateway: Installation, statement: str) -> None:
+    """Change the register behind the gateway's back."""
+    async with gateway.front.database.writing() as connection:
+        await connection.execute(text(statement))
 
 
 async def test_nothing_to_release_is_said(gateway: Installation) -> None:

@@ -6,9 +6,12 @@ import msgspec
 import pytest
 from sqlalchemy import func, select
 
+from gateway.assembly import LIBRARY as LIBRARY_FOLDER
 from gateway.directory.documents import read_directory
 from gateway.directory.indexing import DirectoryIndex
 from gateway.directory.model import Category, Directory, PointState
+from gateway.dispatch.built_in import read_library
+from gateway.dispatch.library import Library
 from gateway.dispatch.refusals import Refused
 from gateway.dispatch.roster import Roster, RosterReport
 from gateway.rules.answer import Request
@@ -20,6 +23,7 @@ from gateway.store.tables import chronology
 from tests.store.rows import NOON
 
 TODAY = NOON.date()
+LIBRARY = Library(read_library(LIBRARY_FOLDER))
 SCHOOL = {"id": "school", "name": "School"}
 
 
@@ -44,7 +48,7 @@ def document(**changes: Any) -> dict[str, Any]:
 async def put(database: Database, content: dict[str, Any], **options: bool) -> RosterReport:
     """Put a document, as of noon."""
     reading = read_directory(msgspec.json.encode(content), today=TODAY)
-    return await Roster(database, now=lambda: NOON).replace(reading, today=TODAY, **options)
+    return await Roster(database, LIBRARY, now=lambda: NOON).replace(reading, today=TODAY, **options)
 
 
 async def on_record(database: Database) -> tuple[Directory, int]:

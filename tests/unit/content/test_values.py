@@ -124,17 +124,18 @@ TEMPLATE = parse(
 
 
 def test_missing_values() -> None:
-    """Names are compared normalised, and the gateway's own values are never missing."""
+    """Names are compared normalised, told as the author wrote them, and the gateway's own are never missing."""
     assert missing(TEMPLATE, {"WHEN": "x", "room_no": 1, "Lunch": False}) == ("pay",)
-    assert missing(TEMPLATE, {}) == ("lunch", "pay", "roomno", "when")
+    assert missing(TEMPLATE, {}) == ("Room no", "lunch", "pay", "when")
 
 
 @pytest.mark.parametrize(
     ("values", "fault"),
     [
         ({"pay": "javascript:x"}, "The value 'pay' must be a web, mail or telephone address"),
-        ({"when": True}, "The value 'when' is true or false, which only ((when??text)) can show"),
-        ({"Contact name": "Eve"}, "The value 'contactname' has a name that the gateway itself fills"),
+        ({"When": True}, "The value 'When' is true or false, which only ((when??text)) can show"),
+        ({"roomNO": True}, "The value 'roomNO' is true or false, which only ((Room no??text)) can show"),
+        ({"Contact name": "Eve"}, "The value 'Contact name' has a name that the gateway itself fills"),
     ],
 )
 def test_unfit_values(values: dict[str, str | bool], fault: str) -> None:

@@ -13,7 +13,7 @@ from channels.errors import Retry, SendError
 from gateway.directory.model import PointState
 from gateway.dispatch.outcomes import outcome_of, withdrawn
 from gateway.dispatch.requests import Lane
-from gateway.dispatch.retrying import RECOVERY_DELAY, next_attempt
+from gateway.dispatch.retrying import LONGEST_ASKED, RECOVERY_DELAY, next_attempt
 from gateway.tracking.states import News, State, Step
 
 NOON = dt.datetime(2026, 6, 15, 11, 0, tzinfo=dt.UTC)
@@ -71,6 +71,27 @@ def test_what_was_withdrawn_is_no_attempt() -> None:
     """No provider was called, so none is named."""
     outcome = withdrawn(News.SUPPRESSED, "R01", "An order bars this.")
     assert (outcome.change.state, outcome.handed_over) == (State.SUPPRESSED, False)
+
+
+@pytest.mark.parametrize(
+    ("lane", "refusals", "asked", "chance", "seconds"),
+    [
+        (Lane.EMERGENCY, 1, None, 0.5, 2),
+        (Lane.EMERGENCY, 9, None, 0.5, 600),
+        (Lane.EMERGENCY, 1, 7.0, 0.0, 7),
+        (Lane.STANDARD, 1, None, 0.0, 13.5),
+        (Lane.STANDARD, 1, None, 1.0, 16.5),
+        (Lane.STANDARD, 2, 10.0, 0.5, 60),
+        (Lane.STANDARD, 1, 100.0, 1.0, 110),
+        (Lane.BULK, 6, None, 0.5, 43_200),
+        (Lane.BULK, 1, 30 * LONGEST_ASKED, 0.0, 86_400),
+    ],
+)
+def test_how_long(lane: Lane, refusals: int, asked: float | None, chance: float, seconds: float) -> None:
+    """The lane's schedule give or take a tenth, or what the provider asked for and up to a tenth more."""
+    due = next_attempt(lane, refusals, now=NOON, chance=chance, asked=asked)
+    assert due is not None
+    assert (due - NOON).total_seconds() == pytest.approx(seconds)
 
 
 @given(st.sampled_from(Lane), st.integers(1, 20), st.floats(0, 1), st.floats(0, 86_400))

@@ -54,6 +54,26 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_chronology_school_student_at"), ["school", "student", "at"], unique=False)
 
     op.create_table(
+        "consent_answers",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("school", IDENTIFIER, nullable=False),
+        sa.Column("notification", IDENTIFIER, nullable=False),
+        sa.Column("student", IDENTIFIER, nullable=False),
+        sa.Column("contact", IDENTIFIER, nullable=False),
+        sa.Column("answer", sa.String(length=40), nullable=False),
+        sa.Column("delivery", IDENTIFIER, nullable=True),
+        sa.Column("origin", sa.String(length=40), nullable=False),
+        sa.Column("taken_by", IDENTIFIER, nullable=True),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_consent_answers")),
+    )
+    with op.batch_alter_table("consent_answers", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_consent_answers_notification_student"), ["notification", "student"], unique=False
+        )
+
+    op.create_table(
         "contact_points",
         sa.Column("school", IDENTIFIER, nullable=False),
         sa.Column("id", IDENTIFIER, nullable=False),
@@ -144,7 +164,7 @@ def upgrade() -> None:
         )
         batch_op.create_index(
             "ix_deliveries_due",
-            ["due_at"],
+            ["school", "lane", "due_at"],
             unique=False,
             postgresql_where=sa.text(
                 "state IN ('queued', 'retrying', 'unknown') AND due_at IS NOT NULL AND merged_into IS NULL"
@@ -216,6 +236,15 @@ def upgrade() -> None:
             batch_op.f("ix_document_openings_school_contact_at"), ["school", "contact", "at"], unique=False
         )
 
+    op.create_table(
+        "duty_contacts",
+        sa.Column("school", IDENTIFIER, nullable=False),
+        sa.Column("id", IDENTIFIER, nullable=False),
+        sa.Column("role", sa.String(length=40), nullable=False),
+        sa.Column("document", sa.Text(), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("school", "id", name=op.f("pk_duty_contacts")),
+    )
     op.create_table(
         "household_members",
         sa.Column("school", IDENTIFIER, nullable=False),
@@ -290,6 +319,8 @@ def upgrade() -> None:
         sa.Column("status", sa.String(length=40), nullable=False),
         sa.Column("request", sa.Text(), nullable=False),
         sa.Column("sources", sa.Text(), nullable=False),
+        sa.Column("traceparent", sa.String(length=55), nullable=True),
+        sa.Column("only_points", sa.Text(), nullable=True),
         sa.Column("reference", sa.String(length=1000), nullable=True),
         sa.Column("created_by", IDENTIFIER, nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -326,6 +357,41 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_objections")),
     )
     op.create_table(
+        "pages",
+        sa.Column("id", IDENTIFIER, nullable=False),
+        sa.Column("school", IDENTIFIER, nullable=False),
+        sa.Column("notification", IDENTIFIER, nullable=False),
+        sa.Column("task", IDENTIFIER, nullable=False),
+        sa.Column("person", IDENTIFIER, nullable=False),
+        sa.Column("role", sa.String(length=40), nullable=False),
+        sa.Column("round", sa.Integer(), nullable=False),
+        sa.Column("channel", sa.String(length=40), nullable=False),
+        sa.Column("address", sa.String(length=320), nullable=False),
+        sa.Column("language", sa.String(length=40), nullable=False),
+        sa.Column("state", sa.String(length=40), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("owner", IDENTIFIER, nullable=True),
+        sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("provider", sa.String(length=40), nullable=True),
+        sa.Column("provider_id", IDENTIFIER, nullable=True),
+        sa.Column("code", sa.String(length=40), nullable=True),
+        sa.Column("detail", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_pages")),
+    )
+    with op.batch_alter_table("pages", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_pages_due",
+            ["due_at"],
+            unique=False,
+            postgresql_where=sa.text("state IN ('queued', 'sending', 'retrying', 'unknown') AND due_at IS NOT NULL"),
+            sqlite_where=sa.text("state IN ('queued', 'sending', 'retrying', 'unknown') AND due_at IS NOT NULL"),
+        )
+        batch_op.create_index(batch_op.f("ix_pages_notification_round"), ["notification", "round"], unique=False)
+
+    op.create_table(
         "placement_plans",
         sa.Column("school", IDENTIFIER, nullable=False),
         sa.Column("student", IDENTIFIER, nullable=False),
@@ -343,6 +409,14 @@ def upgrade() -> None:
         sa.Column("reason", sa.String(length=40), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("school", "channel", "address_key", name=op.f("pk_point_marks")),
+    )
+    op.create_table(
+        "policies",
+        sa.Column("school", IDENTIFIER, nullable=False),
+        sa.Column("document", sa.Text(), nullable=False),
+        sa.Column("changed_by", IDENTIFIER, nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("school", name=op.f("pk_policies")),
     )
     op.create_table(
         "receipts",
@@ -465,10 +539,24 @@ def upgrade() -> None:
         sa.Column("detail", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("paged_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("acknowledged_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("acknowledged_by", IDENTIFIER, nullable=True),
         sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("done_by", IDENTIFIER, nullable=True),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.Column("directory_version", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tasks")),
     )
     with op.batch_alter_table("tasks", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_tasks_notification"), ["notification"], unique=False)
+        batch_op.create_index(
+            "ix_tasks_open",
+            ["kind", "due_at"],
+            unique=False,
+            postgresql_where=sa.text("done_at IS NULL"),
+            sqlite_where=sa.text("done_at IS NULL"),
+        )
         batch_op.create_index(
             batch_op.f("ix_tasks_school_done_at_due_at"), ["school", "done_at", "due_at"], unique=False
         )
@@ -486,6 +574,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("school", "name", "version", name=op.f("pk_templates")),
     )
     op.create_table(
+        "turns",
+        sa.Column("school", IDENTIFIER, nullable=False),
+        sa.Column("lane", sa.String(length=40), nullable=False),
+        sa.Column("served_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("school", "lane", name=op.f("pk_turns")),
+    )
+    op.create_table(
         "wishes",
         sa.Column("school", IDENTIFIER, nullable=False),
         sa.Column("contact", IDENTIFIER, nullable=False),
@@ -500,9 +595,14 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Take the schema back."""
     op.drop_table("wishes")
+    op.drop_table("turns")
     op.drop_table("templates")
     with op.batch_alter_table("tasks", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_tasks_school_done_at_due_at"))
+        batch_op.drop_index(
+            "ix_tasks_open", postgresql_where=sa.text("done_at IS NULL"), sqlite_where=sa.text("done_at IS NULL")
+        )
+        batch_op.drop_index(batch_op.f("ix_tasks_notification"))
 
     op.drop_table("tasks")
     op.drop_table("students")
@@ -530,8 +630,18 @@ def downgrade() -> None:
         )
 
     op.drop_table("receipts")
+    op.drop_table("policies")
     op.drop_table("point_marks")
     op.drop_table("placement_plans")
+    with op.batch_alter_table("pages", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_pages_notification_round"))
+        batch_op.drop_index(
+            "ix_pages_due",
+            postgresql_where=sa.text("state IN ('queued', 'sending', 'retrying', 'unknown') AND due_at IS NOT NULL"),
+            sqlite_where=sa.text("state IN ('queued', 'sending', 'retrying', 'unknown') AND due_at IS NOT NULL"),
+        )
+
+    op.drop_table("pages")
     op.drop_table("objections")
     with op.batch_alter_table("notifications", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_notifications_school_created_at"))
@@ -554,6 +664,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_household_members_school_contact_household"))
 
     op.drop_table("household_members")
+    op.drop_table("duty_contacts")
     with op.batch_alter_table("document_openings", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_document_openings_school_contact_at"))
         batch_op.drop_index(batch_op.f("ix_document_openings_delivery_at"))
@@ -614,6 +725,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_contact_points_school_address_key"))
 
     op.drop_table("contact_points")
+    with op.batch_alter_table("consent_answers", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_consent_answers_notification_student"))
+
+    op.drop_table("consent_answers")
     with op.batch_alter_table("chronology", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_chronology_school_student_at"))
         batch_op.drop_index(batch_op.f("ix_chronology_school_contact_at"))

@@ -1,0 +1,72 @@
+"""Recording results in bulk while a batch still runs: a crash leaves few attempts in doubt."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from gateway.dispatch.recording import Result
+
+_log = logging.getLogger(__name__)
+
+FLUSH_SECONDS = 0.05
+"""How long an answer may wait for others to be recorded with it."""
+
+PATIENCE_SECONDS = 45.0
+"""How long an answer is kept for a database that is away: within the lease, after which it counts as none."""
+
+_PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0)
+
+
+class Flushing:
+    """Gathers results and hands them to `record` in bulk; leave it by `close`, which records the rest."""
+
+    def __init__(self, record: Callable[[Sequence[Result]], Awaitable[None]]) -> None:
+        self._record = record
+        self._waiting: list[Result] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._flush: asyncio.Task[None] | None = None
+
+    def add(self, result: Result) -> None:
+        """Take one result; it is recorded soon."""
+        self._waiting.append(result)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(FLUSH_SECONDS, self._begin)
+
+    async def close(self) -> None:
+        """Record what is left; raises when the database stays away."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._flush is not None:
+            await self._flush
+        await self._record_waiting()
+
+    def _begin(self) -> None:
+        self._timer = None
+        if self._flush is None or self._flush.done():
+            self._flush = asyncio.ensure_future(self._record_waiting())
+        else:  # the last one is still being written: what has come meanwhile waits once more
+            self._timer = asyncio.get_running_loop().call_later(FLUSH_SECONDS, self._begin)
+
+    async def _record_waiting(self) -> None:
+        results, self._waiting = self._waiting, []
+        if results:
+            await stubbornly(lambda: self._record(results))
+
+
+async def stubbornly(record: Callable[[], Awaitable[None]]) -> None:
+    """Try again what a database that was away for a moment did not take: the answers cannot be asked for twice."""
+    deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+    tries = 0
+    while True:
+        try:
+            await record()
+        except (SQLAlchemyError, OSError) as error:
+            if asyncio.get_running_loop().time() >= deadline:
+                raise
+            _log.warning("not_recorded_yet", extra={"error": type(error).__name__})
+            await asyncio.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
+            tries += 1
+        else:
+            return
