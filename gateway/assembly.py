@@ -196,7 +196,9 @@ async def assembled(
             database=database,
             wakeups=wakeups,
             channels=channels,
-            planner=Planner(database, wakeups, owner=owner, now=now, policy=policy, snapshots=snapshots),
+            planner=Planner(
+                database, wakeups, owner=owner, now=now, policy=policy, metrics=metrics, snapshots=snapshots
+            ),
             sender=Sender(
                 database,
                 wakeups,
@@ -209,6 +211,7 @@ async def assembled(
                 now=now,
                 chance=random.random,
                 metrics=metrics,
+                tracer=tracer,
             ),
             pager=Pager(
                 database,

@@ -17,8 +17,9 @@ from gateway.store.identity import derived_id
 from gateway.store.people import place_of
 from gateway.store.rechecking import TEXT_CHECK
 
-BATCH = 100
-"""Deliveries a wake-up: a batch of 100 sends 5 times what single ones do (measured, design ground)."""
+BATCH = 200
+"""Deliveries a wake-up: a batch of 100 sends 5 times what single ones do (measured, design ground); 200 halve what
+claiming and recording cost each."""
 
 UNDECIDED = -1
 """Stands for a directory's version in deliveries that the rules must be asked about before they leave."""

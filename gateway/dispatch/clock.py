@@ -80,13 +80,14 @@ class Clock:
         await self._wake("send", batches, now, traces)
         if lost:
             async with self._database.writing() as connection:
-                await lose_claims(
+                gone = await lose_claims(
                     connection,
                     lost,
                     now=now,
                     code="worker_lost",
                     detail="The worker stopped before it could record the provider's answer.",
                 )
+            lost = [row for row in lost if row.id in gone]
             await self._wake("send", sorted({(row.lane, row.batch) for row in lost}), now)
             for lane, number in Counter(row.lane for row in lost).items():
                 self._metrics.claims_lost(lane, number)

@@ -22,8 +22,11 @@ _PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0)
 class Flushing:
     """Gathers results and hands them to `record` in bulk; leave it by `close`, which records the rest."""
 
-    def __init__(self, record: Callable[[Sequence[Result]], Awaitable[None]]) -> None:
+    def __init__(
+        self, record: Callable[[Sequence[Result]], Awaitable[None]], *, patience: float = PATIENCE_SECONDS
+    ) -> None:
         self._record = record
+        self._patience = patience
         self._waiting: list[Result] = []
         self._timer: asyncio.TimerHandle | None = None
         self._flush: asyncio.Task[None] | None = None
@@ -52,12 +55,12 @@ class Flushing:
     async def _record_waiting(self) -> None:
         results, self._waiting = self._waiting, []
         if results:
-            await stubbornly(lambda: self._record(results))
+            await stubbornly(lambda: self._record(results), patience=self._patience)
 
 
-async def stubbornly(record: Callable[[], Awaitable[None]]) -> None:
+async def stubbornly(record: Callable[[], Awaitable[None]], *, patience: float) -> None:
     """Try again what a database that was away for a moment did not take: the answers cannot be asked for twice."""
-    deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+    deadline = asyncio.get_running_loop().time() + patience
     tries = 0
     while True:
         try:

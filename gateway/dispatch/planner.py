@@ -1,5 +1,6 @@
 """Planning: a notification becomes decisions, messages and deliveries, chunk by chunk of contacts."""
 
+import asyncio
 import datetime as dt
 import logging
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from gateway.dispatch.deny_snapshots import DenySnapshots
 from gateway.dispatch.disclosing import telling_messages
 from gateway.dispatch.finishing import settle_statuses
 from gateway.dispatch.help_wanted import Work, ask_for_help, help_task
+from gateway.dispatch.metrics import Metrics
 from gateway.dispatch.requests import NotificationRequest
 from gateway.dispatch.wakeups import WakeUps
 from gateway.rules.policy import Policy
@@ -26,14 +28,18 @@ from gateway.store.planning import (
     claim_planning,
     end_planning,
     fix_audience,
+    release_planning,
     save_chunk,
 )
 from gateway.store.tasks import close_tasks
 
 _log = logging.getLogger(__name__)
 
-CHUNK = 500
+CHUNK = 1_000
 """Contacts a chunk: enough to make one statement worth it, few enough that a crash repeats little."""
+
+FIRST_CHUNK = 100
+"""The first chunk is small, so that an alert's first hand-over does not wait for the planning of a thousand."""
 
 LEASE = dt.timedelta(seconds=30)
 
@@ -49,6 +55,7 @@ class Planner:
         owner: str,
         now: Callable[[], dt.datetime],
         policy: Policy,
+        metrics: Metrics,
         snapshots: DenySnapshots | None = None,
         chunk: int = CHUNK,
     ) -> None:
@@ -57,22 +64,34 @@ class Planner:
         self._owner = owner
         self._now = now
         self._policy = policy
+        self._metrics = metrics
         self._snapshots = snapshots
         self._chunk = chunk
 
     async def plan(self, notification: str) -> None:
         """Plan one notification to its end, or leave it to the planner that has it.
 
-        One that cannot be planned is tried again when its lease ends, and is somebody's task meanwhile (R45).
+        One that cannot be planned is tried again when its lease ends, and is somebody's task meanwhile (R45). Told to
+        stop, it finishes the chunk in hand and leaves the rest to whoever is woken next.
         """
+        stopping = asyncio.Event()
+        working = asyncio.ensure_future(self._plan_or_ask(notification, stopping))
         try:
-            await self._plan(notification)
+            await asyncio.shield(working)
+        except asyncio.CancelledError:
+            stopping.set()
+            await working
+            raise
+
+    async def _plan_or_ask(self, notification: str, stopping: asyncio.Event) -> None:
+        try:
+            await self._plan(notification, stopping)
         except Exception as error:
             async with self._database.writing() as connection:
                 await ask_for_help(connection, notification, Work.PLANNING, error, now=self._now())
             raise
 
-    async def _plan(self, notification: str) -> None:
+    async def _plan(self, notification: str, stopping: asyncio.Event) -> None:
         now = self._now()
         async with self._database.writing() as connection:
             row = await claim_planning(connection, notification, owner=self._owner, now=now, until=now + LEASE)
@@ -82,8 +101,13 @@ class Planner:
             if not await audience_fixed(connection, notification):
                 await self._fix_audience(connection, row, request, now)
         cursor: str = row.cursor
-        while (reached := await self._plan_chunk(row, request, cursor)) is not None:
-            cursor = reached
+        size = min(FIRST_CHUNK, self._chunk)
+        while (reached := await self._plan_chunk(row, request, cursor, size)) is not None:
+            cursor, size = reached, self._chunk
+            if stopping.is_set():
+                async with self._database.writing() as connection:
+                    await release_planning(connection, notification, owner=self._owner)
+                return
         async with self._database.writing() as connection:
             # Nobody ends a planning from a place where another one has left it behind.
             ended = await end_planning(connection, notification, owner=self._owner, cursor=cursor, at=self._now())
@@ -106,10 +130,10 @@ class Planner:
             today=now.astimezone(ZoneInfo(school.timezone)).date(),
         )
 
-    async def _plan_chunk(self, row: Any, request: NotificationRequest, cursor: str) -> str | None:
+    async def _plan_chunk(self, row: Any, request: NotificationRequest, cursor: str, size: int) -> str | None:
         """Decide about the next contacts and commit them with the cursor; gives the new cursor or None at the end."""
         now = self._now()
-        rows, last = await self._decide(row, request, cursor, now)
+        rows, last = await self._decide(row, request, cursor, size, now)
         if last is None:
             return None
         async with self._database.writing() as connection:
@@ -118,19 +142,21 @@ class Planner:
             )
         if not saved:
             return None
+        contacts = len({decision["contact"] for decision in rows["decisions"]})
+        self._metrics.planned(row.lane, contacts=contacts, deliveries=len(rows["deliveries"]))
         due = {row["batch"] for row in rows["deliveries"] if row["due_at"] is not None and row["due_at"] <= now}
         await self._wakeups.wake("send", row.lane, sorted(due))
         return last
 
     async def _decide(
-        self, row: Any, request: NotificationRequest, cursor: str, now: dt.datetime
+        self, row: Any, request: NotificationRequest, cursor: str, size: int, now: dt.datetime
     ) -> tuple[Rows, str | None]:
         named = request.audience.contacts or ()
         async with self._database.reading() as connection:
             audience = audience_of(row.id)
-            contacts = await next_chunk(connection, row.school, audience, named, cursor, self._chunk)
+            contacts = await next_chunk(connection, row.school, audience, named, cursor, size)
             if not contacts:
-                contacts = await latecomers(connection, row.school, row.id, upto=cursor, size=self._chunk)
+                contacts = await latecomers(connection, row.school, row.id, upto=cursor, size=size)
             if not contacts:
                 return {}, None
             decided = await decide_about(

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -27,6 +28,7 @@ from gateway.dispatch.provider_gate import ProviderGate, gate_name
 from gateway.dispatch.recording import Recorder, Result
 from gateway.dispatch.rendering import RenderingError
 from gateway.dispatch.requests import Lane
+from gateway.dispatch.tracing import Tracer
 from gateway.dispatch.wakeups import WakeUps
 from gateway.store.claims import (
     Due,
@@ -77,6 +79,7 @@ class Sender:
         now: Callable[[], dt.datetime],
         chance: Callable[[], float],
         metrics: Metrics,
+        tracer: Tracer,
     ) -> None:
         self._database = database
         self._wakeups = wakeups
@@ -89,6 +92,7 @@ class Sender:
         self._now = now
         self._chance = chance
         self._metrics = metrics
+        self._tracer = tracer
         self._pace: dict[str, float] = {}
 
     async def send(self, batch: str) -> None:
@@ -110,31 +114,38 @@ class Sender:
         touched: set[str] = set()
         try:
             while not stopping.is_set():
-                rows, unknown = await self._taken(batch)
-                await self._inquiry.settle(unknown)
-                if not rows and not unknown:
+                work = await self._taken(batch)
+                await self._inquiry.settle(work.unknown)
+                touched.update(row.notification for row in (*work.rows, *work.unknown))
+                if work.rows:
+                    await self._work_on(work.rows, stopping)
+                if work.batch != batch:  # another school's turn: ours comes after those already waiting
+                    await self._wakeups.wake("send", work.rows[0].lane, [batch])
                     return
-                touched.update(row.notification for row in (*rows, *unknown))
-                if rows:
-                    await self._work_on(rows, stopping)
-                    if rows[0].batch != batch:  # another school's turn: ours comes after those already waiting
-                        await self._wakeups.wake("send", rows[0].lane, [batch])
-                        return
+                if not work.more:
+                    return
         finally:
             await finish_those_done(self._database, touched, now=self._now())
 
-    async def _taken(self, batch: str) -> tuple[Sequence[Any], Sequence[Any]]:
+    async def _taken(self, batch: str) -> "_Work":
         """Claim deliveries to send, of this batch or of the school whose turn it is, and unanswered ones of this."""
         now = self._now()
         async with self._database.writing() as connection:
-            unknown = await claim_unknown(connection, batch, now=now, until=now + LEASE, limit=BATCH)
             due = await due_of(connection, batch, now=now)
             if due is None:
-                return [], unknown
-            school = await take_turn(connection, due.lane, now=now)
+                return _Work(batch)
+            unknown: Sequence[Any] = ()
+            if due.unknown:
+                unknown = await claim_unknown(connection, batch, now=now, until=now + LEASE, limit=BATCH)
+            school = await take_turn(connection, due.lane, now=now) if due.number else None
             if school is not None and school != due.school:
-                due = await next_due(connection, school, due.lane, now=now) or due
-            return await self._admitted(connection, due, now), unknown
+                other = await next_due(connection, school, due.lane, now=now)
+                rows = () if other is None else await self._admitted(connection, other, now)
+                if rows:
+                    return _Work(rows[0].batch, rows, unknown)
+            rows = await self._admitted(connection, due, now) if due.number else ()
+            more = (bool(rows) and due.number > len(rows)) or due.unknown > len(unknown)
+            return _Work(batch, rows, unknown, more=more)
 
     async def _admitted(self, connection: AsyncConnection, due: Due, now: dt.datetime) -> Sequence[Any]:
         """Claim as many as the provider may be given now; the rest waits for it."""
@@ -207,12 +218,14 @@ class Sender:
                 envelopes.append(made)
         started = time.perf_counter()
         answers: list[Handover] = []
-        async for answer in self._answers(rows[0].channel, envelopes):
-            row = by_id[answer.delivery]
-            flushing.add((row, outcome_of(row, answer, now=self._now(), chance=self._chance())))
-            answers.append(answer)
-        await flushing.close()
+        facts = {"gateway.channel": rows[0].channel, "gateway.lane": rows[0].lane, "gateway.number": len(envelopes)}
+        with self._tracer.span("hand over", kind="client", facts=facts):
+            async for answer in self._answers(rows[0].channel, envelopes):
+                row = by_id[answer.delivery]
+                flushing.add((row, outcome_of(row, answer, now=self._now(), chance=self._chance())))
+                answers.append(answer)
         await self._account(rows[0], answers, time.perf_counter() - started)
+        await flushing.close()
 
     async def _answers(self, channel: str, envelopes: Sequence[Envelope]) -> AsyncIterator[Handover]:
         """Hand over; an adapter that breaks its promise and raises leaves its envelopes unanswered."""
@@ -236,8 +249,10 @@ class Sender:
             wake = await self._recorder.record(connection, results, now=self._now(), carrying=carrying)
         await self._wake(wake)
         first, _ = results[0]
-        for state, number in Counter(outcome.change.state for _, outcome in results).items():
+        provider = self._channels[ChannelName(first.channel)].name
+        for (news, state), number in Counter((outcome.news, outcome.change.state) for _, outcome in results).items():
             self._metrics.settled(first.channel, first.lane, state.value, number)
+            self._metrics.handed_over(provider, first.channel, first.lane, news.value, number)
 
     async def _account(self, row: Any, answers: Sequence[Handover], seconds: float) -> None:
         """Tell gate and metrics how the provider fared, and remember its pace."""
@@ -281,6 +296,18 @@ class Sender:
             renewal.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await renewal
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What a worker has taken on a wake-up."""
+
+    batch: str
+    """Whose deliveries `rows` are."""
+    rows: Sequence[Any] = ()
+    unknown: Sequence[Any] = ()
+    more: bool = False
+    """Whether more of the batch may be due."""
 
 
 class _Claim:

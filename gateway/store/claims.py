@@ -8,11 +8,11 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, func, or_, select, update
+from sqlalchemy import Row, String, bindparam, case, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store.bulk import insert_new, one_of, put_rows
-from gateway.store.columns import LONG_AGO
+from gateway.store.columns import LONG_AGO, Instant
 from gateway.store.sending import follow_carriers, in_state
 from gateway.store.tables import attempts, deliveries, turns
 
@@ -27,31 +27,69 @@ class Due(NamedTuple):
     lane: str
     channel: str
     number: int
+    """To be sent."""
+    unknown: int
+    """To be found out about."""
+
+
+_BATCH = bindparam("of_batch", type_=String)
+_NOW = bindparam("now", type_=Instant)
+_DUE = (deliveries.c.due_at <= _NOW, deliveries.c.merged_into.is_(None))
+_CLAIMABLE_NOW = (in_state(*CLAIMABLE), *_DUE)
+
+_DUE_OF = (
+    select(
+        deliveries.c.school,
+        deliveries.c.lane,
+        deliveries.c.channel,
+        func.sum(case((in_state("unknown"), 0), else_=1)).label("number"),
+        func.sum(case((in_state("unknown"), 1), else_=0)).label("unknown"),
+    )
+    .where(deliveries.c.batch == _BATCH, in_state(*CLAIMABLE, "unknown"), *_DUE)
+    .group_by(deliveries.c.school, deliveries.c.lane, deliveries.c.channel)
+)
 
 
 async def due_of(connection: AsyncConnection, batch: str, *, now: dt.datetime) -> Due | None:
-    """Tell what of a batch may be claimed now; None when nothing may."""
-    of_all = (deliveries.c.batch, deliveries.c.school, deliveries.c.lane, deliveries.c.channel)
-    query = (
-        select(*of_all, func.count().label("number"))
-        .where(deliveries.c.batch == batch, *_claimable(now))
-        .group_by(*of_all)
-    )
-    row = (await connection.execute(query)).first()
-    return None if row is None else Due(*row)
+    """Tell what of a batch may be worked on now; None when nothing may."""
+    row = (await connection.execute(_DUE_OF, {"of_batch": batch, "now": now})).first()
+    return None if row is None else Due(batch, row.school, row.lane, row.channel, int(row.number), int(row.unknown))
+
+
+_LONGEST_WAITING = (
+    select(deliveries.c.batch)
+    .where(deliveries.c.school == bindparam("of_school"), deliveries.c.lane == bindparam("of_lane"), *_CLAIMABLE_NOW)
+    .order_by(deliveries.c.due_at)
+    .limit(1)
+    .with_for_update(skip_locked=True)
+)
 
 
 async def next_due(connection: AsyncConnection, school: str, lane: str, *, now: dt.datetime) -> Due | None:
     """Tell which batch of a school has waited longest and is in nobody's hands."""
-    longest = (
-        select(deliveries.c.batch)
-        .where(deliveries.c.school == school, deliveries.c.lane == lane, *_claimable(now))
-        .order_by(deliveries.c.due_at)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
-    batch = (await connection.execute(longest)).scalar_one_or_none()
+    longest = await connection.execute(_LONGEST_WAITING, {"of_school": school, "of_lane": lane, "now": now})
+    batch = longest.scalar_one_or_none()
     return None if batch is None else await due_of(connection, batch, now=now)
+
+
+_LEAST_RECENTLY_SERVED = (
+    select(turns.c.school)
+    .where(
+        turns.c.lane == bindparam("of_lane"),
+        select(deliveries.c.id)
+        .where(deliveries.c.school == turns.c.school, deliveries.c.lane == turns.c.lane, *_CLAIMABLE_NOW)
+        .exists(),
+    )
+    .order_by(turns.c.served_at, turns.c.school)
+    .limit(1)
+    .with_for_update(skip_locked=True)
+)
+_TAKE_TURN = (
+    update(turns)
+    .where(turns.c.lane == bindparam("of_lane"), turns.c.school == _LEAST_RECENTLY_SERVED.scalar_subquery())
+    .values(served_at=_NOW)
+    .returning(turns.c.school)
+)
 
 
 async def take_turn(connection: AsyncConnection, lane: str, *, now: dt.datetime) -> str | None:
@@ -60,25 +98,8 @@ async def take_turn(connection: AsyncConnection, lane: str, *, now: dt.datetime)
     Schools take turns batch by batch, so that one school's newsletter does not starve another's. Two workers never get
     the same turn; who finds every school in others' hands gets None.
     """
-    waits = (
-        select(deliveries.c.id)
-        .where(deliveries.c.school == turns.c.school, deliveries.c.lane == turns.c.lane, *_claimable(now))
-        .exists()
-    )
-    first = (
-        select(turns.c.school)
-        .where(turns.c.lane == lane, waits)
-        .order_by(turns.c.served_at, turns.c.school)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
-    statement = (
-        update(turns)
-        .where(turns.c.lane == lane, turns.c.school == first.scalar_subquery())
-        .values(served_at=now)
-        .returning(turns.c.school)
-    )
-    school: str | None = (await connection.execute(statement)).scalar_one_or_none()
+    found = await connection.execute(_TAKE_TURN, {"of_lane": lane, "now": now})
+    school: str | None = found.scalar_one_or_none()
     return school
 
 
@@ -87,8 +108,27 @@ async def enter_turns(connection: AsyncConnection, school: str, lane: str) -> No
     await insert_new(connection, turns, [{"school": school, "lane": lane, "served_at": LONG_AGO}])
 
 
-def _claimable(now: dt.datetime) -> tuple[Any, ...]:
-    return in_state(*CLAIMABLE), deliveries.c.due_at <= now, deliveries.c.merged_into.is_(None)
+_CLAIM_BATCH = (
+    update(deliveries)
+    .where(
+        deliveries.c.id.in_(
+            select(deliveries.c.id)
+            .where(deliveries.c.batch == _BATCH, *_CLAIMABLE_NOW)
+            .limit(bindparam("most"))
+            .with_for_update(skip_locked=True)
+            .scalar_subquery()
+        ),
+        in_state(*CLAIMABLE),
+    )
+    .values(
+        state="sending",
+        owner=bindparam("claimed_by"),
+        lease_until=bindparam("until", type_=Instant),
+        attempts=deliveries.c.attempts + 1,
+        changed_at=_NOW,
+    )
+    .returning(*deliveries.c)
+)
 
 
 async def claim_batch(
@@ -99,19 +139,26 @@ async def claim_batch(
     One UPDATE decides who gets a row: on SQLite `FOR UPDATE SKIP LOCKED` falls away and the statement itself is
     atomic; two claims of the same batch never return the same row.
     """
-    due = (
-        select(deliveries.c.id)
-        .where(deliveries.c.batch == batch, *_claimable(now))
-        .limit(limit)
-        .with_for_update(skip_locked=True)
+    values = {"of_batch": batch, "now": now, "most": limit, "claimed_by": owner, "until": until}
+    return list((await connection.execute(_CLAIM_BATCH, values)).all())
+
+
+_CLAIM_UNKNOWN = (
+    update(deliveries)
+    .where(
+        deliveries.c.id.in_(
+            select(deliveries.c.id)
+            .where(deliveries.c.batch == _BATCH, in_state("unknown"), *_DUE)
+            .limit(bindparam("most"))
+            .with_for_update(skip_locked=True)
+            .scalar_subquery()
+        ),
+        in_state("unknown"),
+        deliveries.c.due_at <= _NOW,
     )
-    statement = (
-        update(deliveries)
-        .where(deliveries.c.id.in_(due.scalar_subquery()), in_state(*CLAIMABLE))
-        .values(state="sending", owner=owner, lease_until=until, attempts=deliveries.c.attempts + 1, changed_at=now)
-        .returning(*deliveries.c)
-    )
-    return list(await connection.execute(statement))
+    .values(due_at=bindparam("until", type_=Instant))
+    .returning(*deliveries.c)
+)
 
 
 async def claim_unknown(
@@ -121,24 +168,8 @@ async def claim_unknown(
 
     They stay `unknown`; putting off their due time is the lease.
     """
-    due = (
-        select(deliveries.c.id)
-        .where(
-            deliveries.c.batch == batch,
-            in_state("unknown"),
-            deliveries.c.due_at <= now,
-            deliveries.c.merged_into.is_(None),
-        )
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    statement = (
-        update(deliveries)
-        .where(deliveries.c.id.in_(due.scalar_subquery()), in_state("unknown"), deliveries.c.due_at <= now)
-        .values(due_at=until)
-        .returning(*deliveries.c)
-    )
-    return list(await connection.execute(statement))
+    values = {"of_batch": batch, "now": now, "most": limit, "until": until}
+    return list((await connection.execute(_CLAIM_UNKNOWN, values)).all())
 
 
 async def renew_leases(connection: AsyncConnection, ids: Sequence[str], *, owner: str, until: dt.datetime) -> None:
@@ -184,9 +215,12 @@ async def hand_back(
 
 
 async def put_off(connection: AsyncConnection, batch: str, *, now: dt.datetime, until: dt.datetime) -> None:
-    """Let what is due of a batch wait for its provider; nobody had claimed it, so no attempt is used up."""
+    """Let what is due of a batch wait for its provider, but not beyond its own time; no attempt is used up."""
     await connection.execute(
-        update(deliveries).where(deliveries.c.batch == batch, *_claimable(now)).values(due_at=until, changed_at=now)
+        update(deliveries)
+        .where(deliveries.c.batch == _BATCH, *_CLAIMABLE_NOW)
+        .values(due_at=case((deliveries.c.expires_at < until, deliveries.c.expires_at), else_=until), changed_at=_NOW),
+        {"of_batch": batch, "now": now},
     )
 
 
@@ -198,8 +232,11 @@ async def expired_leases(connection: AsyncConnection, *, now: dt.datetime, limit
 
 async def lose_claims(
     connection: AsyncConnection, rows: Sequence[Any], *, now: dt.datetime, code: str, detail: str
-) -> None:
-    """Turn claims whose worker died into `unknown` and attempts without an answer, due to be found out about."""
+) -> set[str]:
+    """Turn claims whose worker died into `unknown` and attempts without an answer, due to be found out about.
+
+    Gives the ids of those that were lost: an answer, or another clock, may have been quicker.
+    """
     claimed = {row.id: row for row in rows}
     statement = (
         update(deliveries)
@@ -232,6 +269,7 @@ async def lose_claims(
             for row in lost
         ],
     )
+    return {row.id for row in lost}
 
 
 async def due_batches(

@@ -12,6 +12,7 @@ from gateway.directory.model import Student
 from gateway.rules.occasion import is_enrolled
 from gateway.store.bulk import copy_rows, one_of
 from gateway.store.claims import enter_turns
+from gateway.store.columns import LONG_AGO
 from gateway.store.tables import (
     decisions,
     deliveries,
@@ -169,6 +170,15 @@ async def _part_from_departed(connection: AsyncConnection, rows: Sequence[dict[s
     for row in rows:
         if row["merged_into"] not in still_there:
             row["merged_into"] = None
+
+
+async def release_planning(connection: AsyncConnection, notification: str, *, owner: str) -> None:
+    """Let whoever is woken next go on from the cursor at once."""
+    await connection.execute(
+        update(notifications)
+        .where(notifications.c.id == notification, notifications.c.status == "planning", notifications.c.owner == owner)
+        .values(lease_until=LONG_AGO)
+    )
 
 
 async def end_planning(

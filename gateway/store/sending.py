@@ -2,14 +2,16 @@
 
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
+from functools import cache
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, Row, and_, bindparam, case, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, case, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.directory.model import PointState, School
-from gateway.store.bulk import insert_new, one_of, put_rows, update_rows
+from gateway.store.bulk import BulkUpdate, given, has_arrays, insert_new, one_of, put_rows
 from gateway.store.inserting import tolerant_insert
 from gateway.store.tables import attempts, deliveries, delivery_events, messages, notifications, point_marks, schools
 
@@ -24,7 +26,18 @@ async def record_attempts(connection: AsyncConnection, rows: Sequence[dict[str, 
     await put_rows(connection, attempts, rows)
 
 
-_OUTCOME_COLUMNS = ("state", "code", "detail", "due_at", "provider", "provider_id", "attempts", "changed_at")
+_RECORD_STATES = BulkUpdate(
+    deliveries,
+    matching={"id": "id", "attempts": "attempt"},
+    values=("state", "code", "detail", "due_at", "provider", "provider_id", "attempts", "changed_at"),
+    constants={"owner": None, "lease_until": None},
+    where=[
+        or_(
+            and_(deliveries.c.owner == bindparam("claimed_by"), in_state("sending")),
+            in_state("unknown", "retrying"),
+        )
+    ],
+)
 
 
 async def record_states(connection: AsyncConnection, rows: Sequence[dict[str, Any]], *, owner: str) -> None:
@@ -33,20 +46,8 @@ async def record_states(connection: AsyncConnection, rows: Sequence[dict[str, An
     Each row tells which attempt (`attempt`) it answers. That counts also when the claim was lost meanwhile and nobody
     has begun another attempt: a late answer is the truth about what was unknown.
     """
-    await update_rows(
-        connection,
-        deliveries,
-        sorted(rows, key=lambda row: str(row["id"])),  # as receipts lock them: no waiting in a ring
-        matching={"id": "id", "attempts": "attempt"},
-        values=_OUTCOME_COLUMNS,
-        constants={"owner": None, "lease_until": None},
-        where=[
-            or_(
-                and_(deliveries.c.owner == owner, in_state("sending")),
-                in_state("unknown", "retrying"),
-            )
-        ],
-    )
+    in_order = sorted(rows, key=itemgetter("id"))  # as receipts lock them: no waiting in a ring
+    await _RECORD_STATES.run(connection, in_order, claimed_by=owner)
 
 
 async def set_states(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
@@ -93,13 +94,17 @@ async def follow_carriers(connection: AsyncConnection, carriers: Sequence[str]) 
     )
 
 
+@cache
+def _merged_with(arrays: bool) -> Select[Any]:  # noqa: FBT001  # the dialect
+    return select(deliveries).where(
+        given(arrays, deliveries.c.merged_into, "carriers"), deliveries.c.state.not_in(("suppressed", "cancelled"))
+    )
+
+
 async def merged_with(connection: AsyncConnection, carriers: Sequence[str]) -> list[Row[Any]]:
     """Find the deliveries that travel inside these, still in force."""
-    query = select(deliveries).where(
-        one_of(connection, deliveries.c.merged_into, carriers),
-        deliveries.c.state.not_in(("suppressed", "cancelled")),
-    )
-    return list(await connection.execute(query))
+    query = _merged_with(has_arrays(connection))
+    return list((await connection.execute(query, {"carriers": list(carriers)})).all())
 
 
 async def part_from_carriers(
@@ -192,18 +197,23 @@ class Standing(NamedTuple):
     timezone: str
 
 
-async def standings(connection: AsyncConnection, ids: Collection[str]) -> dict[str, Standing]:
-    """Give the standing of notifications by id."""
-    query = (
+@cache
+def _standings(arrays: bool) -> Select[Any]:  # noqa: FBT001  # the dialect
+    return (
         select(notifications.c.id, notifications.c.status, schools.c.version, schools.c.document)
         .join(schools, schools.c.id == notifications.c.school)
-        .where(one_of(connection, notifications.c.id, ids))
+        .where(given(arrays, notifications.c.id, "ids"))
     )
+
+
+async def standings(connection: AsyncConnection, ids: Collection[str]) -> dict[str, Standing]:
+    """Give the standing of notifications by id."""
+    rows = (await connection.execute(_standings(has_arrays(connection)), {"ids": list(ids)})).all()
     return {
         row.id: Standing(
             row.status == "cancelled", row.version, msgspec.json.decode(row.document, type=School).timezone
         )
-        for row in await connection.execute(query)
+        for row in rows
     }
 
 

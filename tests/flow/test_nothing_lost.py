@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from channels.base import Receipt, ReceiptStatus
+from gateway.dispatch.metrics import Metrics
 from gateway.dispatch.planner import Planner
 from gateway.store.tables import notifications
 from tests.flow.families import DAD, HOUSE, MUM, MUM_NUMBER, TOGETHER, parents
@@ -35,6 +36,7 @@ async def planned_one_by_one(idle: Installation, notification: str) -> None:
         owner="planner",
         now=idle.time,
         policy=idle.back.services.policy,
+        metrics=Metrics(),
         chunk=1,
     )
     await planner.plan(notification)
