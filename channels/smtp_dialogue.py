@@ -237,7 +237,10 @@ class Dialogue:
             self._wire.cut()
             return
         self._in_doubt -= 1
-        if 200 <= reply.code < 300:
+        if 200 <= reply.code < 300 and parcel.refusal is not None and not parcel.reachable:
+            # A lenient server takes the chunks of a mail whose recipient it has refused: nobody gets it.
+            parcel.answer(parcel.refusal)
+        elif 200 <= reply.code < 300:
             parcel.answer()
             self._accepted += 1
             self._work.flowing(behind=self._accepted > 1)

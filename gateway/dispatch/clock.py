@@ -76,7 +76,7 @@ class Clock:
             if self._tracer.wanted:
                 traces = await traces_of_notifications(connection, [notification for notification, _ in plans])
                 traces |= await traces_of_batches(connection, [batch for _, batch in batches])
-        await self._wake("plan", [(lane, notification) for notification, lane in plans], now, traces)
+        await self._wake("plan", {(lane, notification): now for notification, lane in plans}, now, traces)
         await self._wake("send", batches, now, traces)
         if lost:
             async with self._database.writing() as connection:
@@ -88,7 +88,7 @@ class Clock:
                     detail="The worker stopped before it could record the provider's answer.",
                 )
             lost = [row for row in lost if row.id in gone]
-            await self._wake("send", sorted({(row.lane, row.batch) for row in lost}), now)
+            await self._wake("send", {(row.lane, row.batch): now for row in lost}, now)
             for lane, number in Counter(row.lane for row in lost).items():
                 self._metrics.claims_lost(lane, number)
             _log.warning("claims_lost", extra={"deliveries": len(lost)})
@@ -101,11 +101,19 @@ class Clock:
                 _log.exception("sweep_failed")
 
     async def _wake(
-        self, kind: str, due: list[tuple[str, str]], now: dt.datetime, traces: Mapping[str, str] = _NO_TRACES
+        self,
+        kind: str,
+        due: Mapping[tuple[str, str], dt.datetime],
+        now: dt.datetime,
+        traces: Mapping[str, str] = _NO_TRACES,
     ) -> None:
-        """Wake what has not been woken lately, in the trace that it belongs to."""
+        """Wake what has not been woken lately, or is due again since, in the trace that it belongs to.
+
+        `due` tells of each (lane, subject) since when: what was put off for its provider comes back when it was told.
+        """
         self._woken = {key: at for key, at in self._woken.items() if now - at < PATIENCE}
-        for lane, subject in due:
-            if (kind, subject) not in self._woken:
+        for (lane, subject), since in due.items():
+            woken = self._woken.get((kind, subject))
+            if woken is None or woken < since:
                 self._woken[kind, subject] = now
                 await self._wakeups.wake(kind, lane, [subject], traces=traces)

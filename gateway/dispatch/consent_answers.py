@@ -12,7 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.access import Principal
 from gateway.directory.model import Contact, Identifier, Student
 from gateway.dispatch.consent_tasks import keep_tasks
-from gateway.dispatch.consents import Ballot, ballot_of, ballots_about, is_closed, is_withdrawn, voices_about
+from gateway.dispatch.consents import (
+    Ballot,
+    ballot_of,
+    ballots_about,
+    is_closed,
+    is_withdrawn,
+    readers_together,
+    voices_about,
+)
 from gateway.dispatch.refusals import Refused, unprocessable
 from gateway.dispatch.rendering import Reader
 from gateway.rules.answer import Outcome
@@ -76,10 +84,12 @@ class ConsentDesk:
 
     async def paper(self, notification: Any, reader: Reader) -> Paper:
         """Write what the readers of a message may answer; only reads."""
-        now, people = self._now(), _people(reader)
+        now = self._now()
         students = [student.id for student in reader.students]
         async with self._database.reading() as connection:
             ballots = await ballots_about(connection, notification, students, now=now, policy=self._policy)
+            together = await readers_together(connection, notification, reader, now=now, policy=self._policy)
+        people = (reader.contact, *(companion for companion in reader.companions if companion.id in together))
         questions = [
             Question(
                 student=student,
@@ -152,11 +162,6 @@ class ConsentDesk:
     ) -> Ballot:
         answers = await answers_about(connection, notification.id, [student])
         return ballot_of(notification, student, voices, answers.get(student, []), now=now)
-
-
-def _people(reader: Reader) -> tuple[Contact, ...]:
-    """List who reads a message: its contact, and who lives with them and shares the mailbox or letter (R25)."""
-    return (reader.contact,) if reader.apart else (reader.contact, *reader.companions)
 
 
 def _row(notification: Any, student: str, contact: str, reply: Reply, now: dt.datetime) -> dict[str, Any]:

@@ -15,9 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.directory.indexing import SELF, DirectoryIndex, in_range
 from gateway.directory.model import Category
 from gateway.dispatch.deciding import decide_about
+from gateway.dispatch.rendering import Reader
 from gateway.dispatch.requests import Consent, NotificationRequest, NotificationStatus
 from gateway.rules.answer import Decision, Outcome
 from gateway.rules.consent import Given, Judgement, Needed, Reply, Role, Voice, judge, last_replies, voice_of
+from gateway.rules.households import Households
 from gateway.rules.occasion import ADULT, age_on
 from gateway.rules.policy import Policy
 from gateway.store.consents import answers_about, decided_about
@@ -141,3 +143,24 @@ def _decision(row: Any) -> Decision:
     return Decision(
         student=row.student, contact=row.contact, outcome=Outcome(row.outcome), rule=row.rule, reason=row.reason
     )
+
+
+async def readers_together(
+    connection: AsyncConnection, notification: Any, reader: Reader, *, now: dt.datetime, policy: Policy
+) -> set[str]:
+    """Name who read along when a message was sent and still live with its reader and share that point today (R25).
+
+    Who has parted since answers on a page of their own; the old one speaks for its reader alone.
+    """
+    if reader.apart or not reader.companions:
+        return set()
+    decided = await decide_about(connection, notification, [reader.contact.id], now=now, policy=policy)
+    today = now.astimezone(ZoneInfo(decided.plan.school.timezone)).date()
+    households = Households(decided.index, today, decided.plan.policy)
+    own = decided.index.points.get(reader.contact.id, ())
+    sharers = {contact for point in own if point.id == reader.row.point for contact in point.sharers}
+    return {
+        companion.id
+        for companion in reader.companions
+        if companion.id in sharers and households.are_joint(reader.contact.id, companion.id)
+    }

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from gateway.dispatch.recording import Result
 
@@ -65,7 +65,7 @@ async def stubbornly(record: Callable[[], Awaitable[None]], *, patience: float) 
     while True:
         try:
             await record()
-        except (SQLAlchemyError, OSError) as error:
+        except (OperationalError, InterfaceError, OSError) as error:
             if asyncio.get_running_loop().time() >= deadline:
                 raise
             _log.warning("not_recorded_yet", extra={"error": type(error).__name__})

@@ -19,6 +19,10 @@ class Work(StrEnum):
     SENDING = "sending"
 
 
+class ProviderAwayError(Exception):
+    """A provider takes nothing at the moment, and an alert waits for it."""
+
+
 def help_task(notification: str, work: Work) -> str:
     """Name the task: one for each kind of work on a notification, however often it fails."""
     return derived_id(notification, "task", work)
@@ -66,6 +70,11 @@ def _request(work: Work, error: Exception) -> tuple[str, str]:
             return "safeguarding", (
                 "R46: The restrictions cannot be read, so this notification waits. It goes by itself once the "
                 "restrictions register is repaired."
+            )
+        case _, ProviderAwayError():
+            return "safeguarding", (
+                "A provider takes nothing at the moment, so some of this alert has not left: telephone those who have "
+                "no other route. It goes by itself once the provider is back."
             )
         case Work.PLANNING, _:
             return "office", "This notification cannot be planned at the moment: nobody has got it. The log says why."

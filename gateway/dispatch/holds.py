@@ -30,7 +30,7 @@ from gateway.rules.policy import Policy
 from gateway.store.database import Database
 from gateway.store.holds import lock_holds, note_decided, outdated_holds, settled_holds, unsettled_contacts
 from gateway.store.rechecking import correct_decisions, messages_of, save_messages, still_alive
-from gateway.store.sending import add_deliveries, load_notifications
+from gateway.store.sending import add_deliveries, load_notifications, start_again
 from gateway.store.tasks import add_tasks, close_tasks, enter_tasks
 
 _log = logging.getLogger(__name__)
@@ -44,6 +44,10 @@ REST = dt.timedelta(seconds=30)
 """How long a notification that could not be decided about stands back."""
 
 _Pair = tuple[str, str]
+
+
+_LOOKS = 5
+"""How often a round looks again after something could not be decided."""
 
 
 class Holds:
@@ -73,21 +77,33 @@ class Holds:
             return
         self._next = now + EVERY
         self._resting = {notification: until for notification, until in self._resting.items() if until > now}
+        await self._close_settled(now)
+        # Again after a failure: what cannot be decided must not take the place of others that can.
+        for _ in range(_LOOKS):
+            if not await self._look(now):
+                return
+
+    async def _close_settled(self, now: dt.datetime) -> None:
         async with self._database.reading() as connection:
             settled = await settled_holds(connection)
-            outdated = await outdated_holds(connection, now=now, limit=CHUNK)
         if settled:
             async with self._database.writing() as connection:
                 await close_tasks(connection, [row.id for row in settled], at=now)
                 await enter_tasks(connection, settled, "hold_gone", {}, at=now)
+
+    async def _look(self, now: dt.datetime) -> bool:
+        """Ask the rules about the holds that wait longest; says whether some could not be decided."""
+        async with self._database.reading() as connection:
+            outdated = await outdated_holds(connection, now=now, without=list(self._resting), limit=CHUNK)
+        failed = False
         for notification, rows in groupby(outdated, key=lambda row: str(row.notification)):
-            if notification in self._resting:
-                continue
             try:
                 await self._decide_again(notification, [row.id for row in rows])
             except Exception:  # noqa: BLE001  # one notification's fault must not keep the others from being looked at
                 _log.exception("holds_not_decided_again", extra={"notification": notification})
                 self._resting[notification] = now + REST
+                failed = True
+        return failed
 
     async def _decide_again(self, notification: str, tasks: Collection[str]) -> None:
         """Ask the rules about some held pairs of one notification, and act on their answer in one transaction."""
@@ -208,4 +224,6 @@ class _Freed:
         keep_back(self._plan, rows, telling)
         put_in_batches(self._plan.notification, rows)
         await add_deliveries(self._connection, rows)
+        # What was withdrawn into the hold bears the same ids, and goes after all.
+        await start_again(self._connection, [row for row in rows if row["state"] == "queued"])
         return {row["batch"] for row in rows if row["due_at"] is not None and row["due_at"] <= self._now}

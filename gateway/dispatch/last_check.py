@@ -21,7 +21,7 @@ from gateway.dispatch.rendering import Renderer, RenderingError
 from gateway.rules.policy import Policy
 from gateway.store.database import Database
 from gateway.store.people import load_school
-from gateway.store.sending import Standing, load_deliveries, load_notifications, merged_with, standings
+from gateway.store.sending import Standing, load_deliveries, load_notifications, merged_with, present, standings
 from gateway.tracking.states import News, State
 
 Rendered = Mapping[str, Envelope | RenderingError]
@@ -56,9 +56,14 @@ class LastCheck:
             async with self._database.reading() as connection:
                 rendered = await self._renderer.render(connection, fit)
                 # Asked last: whatever change the renderer has seen, the version has risen with it.
+                still_ours = await present(connection, [row.id for row in fit], owner=fit[0].owner)
                 now_valid = await standings(connection, {row.notification for row in fit})
             now = self._now()
-            if all(_holds(row, now_valid[row.notification], asked_at or row.created_at, now) for row in fit):
+            fit = [row for row in fit if row.id in still_ours and still_ours[row.id].attempts == row.attempts]
+            carried = {still_ours[row.id].carried_version or row.directory_version for row in fit}
+            if carried <= {row.directory_version for row in fit} and all(
+                _holds(row, now_valid[row.notification], asked_at or row.created_at, now) for row in fit
+            ):
                 return fit, rendered, wake
             asked_at = now
             fit, more = await self._checked(fit)

@@ -14,6 +14,7 @@ from gateway.store.identity import derived_id
 from gateway.store.sending import (
     add_events,
     follow_carriers,
+    load_deliveries,
     part_from_carriers,
     record_attempts,
     record_states,
@@ -59,10 +60,17 @@ class Recorder:
         learnt = [(row, outcome.mark, outcome.code or "") for row, outcome in results if outcome.mark is not None]
         if learnt:
             await learn_of_addresses(connection, learnt, now=now)
-        withdrawn = [row.id for row, outcome in results if outcome.change.state in _ALONE]
-        alone = await part_from_carriers(connection, carriers=withdrawn, now=now) if withdrawn else []
-        failed = [row for row, outcome in results if outcome.change.step is Step.NEXT_ROUTE]
-        return [*alone, *(await start_next_routes(connection, failed, now=now) if failed else [])]
+        withdrawn = [(row, outcome) for row, outcome in results if outcome.change.state in _ALONE]
+        failed = [(row, outcome) for row, outcome in results if outcome.change.step is Step.NEXT_ROUTE]
+        if not withdrawn and not failed:
+            return []
+        # Of a claim that was lost meanwhile another worker's answer counts: nothing follows from ours.
+        there = await load_deliveries(connection, [row.id for row, _ in (*withdrawn, *failed)])
+        moved = {key for key, row in there.items() if row.owner is None}
+        gone = [row.id for row, outcome in withdrawn if row.id in moved and there[row.id].state == outcome.change.state]
+        lost = [row for row, outcome in failed if row.id in moved and there[row.id].state == outcome.change.state]
+        alone = await part_from_carriers(connection, carriers=gone, now=now) if gone else []
+        return [*alone, *(await start_next_routes(connection, lost, now=now) if lost else [])]
 
     async def withdraw_merged(
         self, connection: AsyncConnection, outcomes: Mapping[str, Outcome], rows: Sequence[Any], *, now: dt.datetime

@@ -20,7 +20,7 @@ from gateway.dispatch.chunks import BATCH
 from gateway.dispatch.finding_out import Inquiry
 from gateway.dispatch.finishing import finish_those_done
 from gateway.dispatch.flushing import Flushing
-from gateway.dispatch.help_wanted import Work, ask_for_help
+from gateway.dispatch.help_wanted import ProviderAwayError, Work, ask_for_help
 from gateway.dispatch.last_check import LastCheck
 from gateway.dispatch.metrics import Metrics
 from gateway.dispatch.outcomes import outcome_of, withdrawn
@@ -33,6 +33,7 @@ from gateway.dispatch.wakeups import WakeUps
 from gateway.store.claims import (
     Due,
     claim_batch,
+    claim_expired,
     claim_unknown,
     due_of,
     hand_back,
@@ -40,6 +41,7 @@ from gateway.store.claims import (
     put_off,
     renew_leases,
     take_turn,
+    waiting_alerts,
 )
 from gateway.store.database import Database
 from gateway.store.sending import merged_with
@@ -53,6 +55,9 @@ LEASE = dt.timedelta(seconds=60)
 
 PUT_OFF = dt.timedelta(seconds=60)
 """After so long is tried again what could not be checked before it was to leave."""
+
+ALERT_WAITS = dt.timedelta(minutes=2)
+"""So long an alert may wait for a provider that takes nothing before somebody is told (R45)."""
 
 _RENEWAL_SECONDS = 20.0
 _MARGIN = dt.timedelta(seconds=15)
@@ -154,8 +159,14 @@ class Sender:
             gate_name(due.channel, provider), provider.limits, lane=Lane(due.lane), wanted=min(due.number, BATCH)
         )
         if admission.granted == 0:
+            if due.lane == Lane.EMERGENCY:
+                for notification in await waiting_alerts(connection, due.batch, since=now - ALERT_WAITS):
+                    await ask_for_help(connection, notification, Work.SENDING, ProviderAwayError(), now=now)
+            late = await claim_expired(
+                connection, due.batch, owner=self._owner, now=now, until=now + LEASE, limit=BATCH
+            )
             await put_off(connection, due.batch, now=now, until=admission.retry_at or now + PUT_OFF)
-            return []
+            return late
         return await claim_batch(
             connection, due.batch, owner=self._owner, now=now, until=now + LEASE, limit=admission.granted
         )
@@ -284,8 +295,9 @@ class Sender:
                 await asyncio.sleep(_RENEWAL_SECONDS)
                 try:
                     async with self._database.writing() as connection:
-                        await renew_leases(connection, ids, owner=self._owner, until=self._now() + LEASE)
-                    claim.renewed()
+                        still_ours = await renew_leases(connection, ids, owner=self._owner, until=self._now() + LEASE)
+                    if still_ours:
+                        claim.renewed()
                 except Exception:  # noqa: BLE001  # one missed renewal is no reason to lose the claim
                     _log.exception("lease_not_renewed")
 

@@ -134,5 +134,5 @@ async def learn_of_addresses(
             "at": now,
         }
     await mark_points(connection, list(marks.values()))
-    for school in {row.school for row, _state, _reason in learnt}:
+    for school in sorted({row.school for row, _state, _reason in learnt}):
         await raise_version(connection, school, at=now)

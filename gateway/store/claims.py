@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row, String, bindparam, case, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.store.bulk import insert_new, one_of, put_rows
-from gateway.store.columns import LONG_AGO, Instant
+from gateway.store.bulk import one_of, put_rows
+from gateway.store.columns import Instant
 from gateway.store.sending import follow_carriers, in_state
 from gateway.store.tables import attempts, deliveries, turns
 
@@ -103,11 +103,6 @@ async def take_turn(connection: AsyncConnection, lane: str, *, now: dt.datetime)
     return school
 
 
-async def enter_turns(connection: AsyncConnection, school: str, lane: str) -> None:
-    """Let a school take part in the turns of a lane."""
-    await insert_new(connection, turns, [{"school": school, "lane": lane, "served_at": LONG_AGO}])
-
-
 _CLAIM_BATCH = (
     update(deliveries)
     .where(
@@ -172,13 +167,14 @@ async def claim_unknown(
     return list((await connection.execute(_CLAIM_UNKNOWN, values)).all())
 
 
-async def renew_leases(connection: AsyncConnection, ids: Sequence[str], *, owner: str, until: dt.datetime) -> None:
-    """Keep what is still being worked on."""
-    await connection.execute(
+async def renew_leases(connection: AsyncConnection, ids: Sequence[str], *, owner: str, until: dt.datetime) -> bool:
+    """Keep what is still being worked on; says whether any of it is still this owner's."""
+    renewed = await connection.execute(
         update(deliveries)
         .where(one_of(connection, deliveries.c.id, ids), deliveries.c.owner == owner, in_state("sending"))
         .values(lease_until=until)
     )
+    return bool(renewed.rowcount)
 
 
 async def hand_back(
@@ -212,6 +208,47 @@ async def hand_back(
                 attempts=deliveries.c.attempts - 1,
             )
         )
+
+
+_CLAIM_EXPIRED = (
+    update(deliveries)
+    .where(
+        deliveries.c.id.in_(
+            select(deliveries.c.id)
+            .where(deliveries.c.batch == _BATCH, *_CLAIMABLE_NOW, deliveries.c.expires_at <= _NOW)
+            .limit(bindparam("most"))
+            .with_for_update(skip_locked=True)
+            .scalar_subquery()
+        ),
+        in_state(*CLAIMABLE),
+    )
+    .values(
+        state="sending",
+        owner=bindparam("claimed_by"),
+        lease_until=bindparam("until", type_=Instant),
+        attempts=deliveries.c.attempts + 1,
+        changed_at=_NOW,
+    )
+    .returning(*deliveries.c)
+)
+
+
+async def claim_expired(
+    connection: AsyncConnection, batch: str, *, owner: str, now: dt.datetime, until: dt.datetime, limit: int
+) -> list[Row[Any]]:
+    """Take what has run out of time while its provider took nothing: it leaves no more, and somebody must know."""
+    values = {"of_batch": batch, "now": now, "most": limit, "claimed_by": owner, "until": until}
+    return list((await connection.execute(_CLAIM_EXPIRED, values)).all())
+
+
+async def waiting_alerts(connection: AsyncConnection, batch: str, *, since: dt.datetime) -> list[str]:
+    """Name the notifications of a batch whose deliveries have waited for their provider since then."""
+    query = (
+        select(deliveries.c.notification)
+        .where(deliveries.c.batch == batch, in_state(*CLAIMABLE), deliveries.c.created_at <= since)
+        .distinct()
+    )
+    return list((await connection.execute(query)).scalars().all())
 
 
 async def put_off(connection: AsyncConnection, batch: str, *, now: dt.datetime, until: dt.datetime) -> None:
@@ -274,10 +311,11 @@ async def lose_claims(
 
 async def due_batches(
     connection: AsyncConnection, *, now: dt.datetime, grace: dt.timedelta, limit: int = 1_000
-) -> list[tuple[str, str]]:
-    """Name the batches (lane, batch) with work due now; fresh work gets `grace` for its own wake-up to arrive."""
+) -> dict[tuple[str, str], dt.datetime]:
+    """Tell of the batches (lane, batch) with work due now since when; fresh work gets `grace` for its own wake-up."""
+    since = func.min(deliveries.c.due_at)
     query = (
-        select(deliveries.c.lane, deliveries.c.batch)
+        select(deliveries.c.lane, deliveries.c.batch, since.label("since"))
         .where(
             in_state(*CLAIMABLE, "unknown"),
             deliveries.c.merged_into.is_(None),
@@ -285,7 +323,7 @@ async def due_batches(
             or_(deliveries.c.changed_at <= now - grace, deliveries.c.due_at > deliveries.c.changed_at),
         )
         .group_by(deliveries.c.lane, deliveries.c.batch)
-        .order_by(func.min(deliveries.c.due_at))
+        .order_by(since)
         .limit(limit)
     )
-    return [(row.lane, row.batch) for row in await connection.execute(query)]
+    return {(row.lane, row.batch): row.since for row in (await connection.execute(query)).all()}

@@ -38,8 +38,12 @@ async def settled_holds(connection: AsyncConnection, *, limit: int = 500) -> lis
     return list(await connection.execute(query))
 
 
-async def outdated_holds(connection: AsyncConnection, *, now: dt.datetime, limit: int) -> list[Row[Any]]:
+async def outdated_holds(
+    connection: AsyncConnection, *, now: dt.datetime, without: Collection[str] = (), limit: int
+) -> list[Row[Any]]:
     """List holds that were decided under an older directory and may still be sent, alerts first.
+
+    `without` names notifications that have just failed to be decided: they must not keep the others from their turn.
 
     Those whose text waits (R38) have deliveries that are decided again with all others.
     """
@@ -52,6 +56,7 @@ async def outdated_holds(connection: AsyncConnection, *, now: dt.datetime, limit
             _OPEN,
             decisions.c.outcome == "hold",
             decisions.c.rule != TEXT_CHECK,
+            tasks.c.notification.not_in(without),
             notifications.c.status.in_(("sending", "held", "finished")),
             or_(notifications.c.expires_at.is_(None), notifications.c.expires_at > now),
             func.coalesce(tasks.c.directory_version, -1) < schools.c.version,

@@ -1,75 +1,21 @@
-"""Notifications on record: accepted once, found again, counted, cancelled."""
+"""Notifications on record: found again, counted, cancelled."""
 
 import datetime as dt
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, and_, case, func, null, or_, select, tuple_, update
+from sqlalchemy import Row, and_, case, func, null, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.store.bulk import insert_new, one_of
+from gateway.store.bulk import one_of
 from gateway.store.tables import (
     contacts,
     decisions,
     deliveries,
-    idempotency_keys,
     messages,
     notifications,
     student_groups,
     students,
 )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EarlierAnswer:
-    """What the same idempotency key was answered before."""
-
-    body_hash: str
-    status: int
-    answer: str
-
-
-async def find_earlier_answers(
-    connection: AsyncConnection, *, endpoint: str, keys: Collection[tuple[str, str]]
-) -> dict[tuple[str, str], EarlierAnswer]:
-    """Look idempotency keys up by (school, key)."""
-    table = idempotency_keys.c
-    query = select(table.school, table.key, table.body_hash, table.status, table.answer).where(
-        table.endpoint == endpoint, tuple_(table.school, table.key).in_(keys)
-    )
-    return {
-        (row.school, row.key): EarlierAnswer(body_hash=row.body_hash, status=row.status, answer=row.answer)
-        for row in await connection.execute(query)
-    }
-
-
-async def record_postings(
-    connection: AsyncConnection, *, keys: Sequence[dict[str, Any]], rows: Sequence[dict[str, Any]]
-) -> set[str]:
-    """Record notifications with their keys and answers; gives the ids of those that are new.
-
-    `keys` are rows of idempotency keys, each naming its `notification` besides. Of two with the same key one wins,
-    in whatever process the other is; whoever lost finds its answer afterwards.
-    """
-    wanted: dict[tuple[str, str, str], str] = {}
-    for key in keys:
-        wanted.setdefault((key["school"], key["endpoint"], key["key"]), key["notification"])
-    asking = {key["notification"] for key in keys}
-    first = set(wanted.values())
-    fresh = await insert_new(
-        connection,
-        idempotency_keys,
-        [
-            {name: value for name, value in key.items() if name != "notification"}
-            for key in keys
-            if key["notification"] in first
-        ],
-    )
-    won = {notification for key, notification in wanted.items() if key in fresh}
-    new = [row for row in rows if row["id"] in won or row["id"] not in asking]
-    await insert_new(connection, notifications, new)
-    return {row["id"] for row in new}
 
 
 async def unknown_students(connection: AsyncConnection, school: str, ids: tuple[str, ...]) -> set[str]:
@@ -185,9 +131,10 @@ async def settle_status(connection: AsyncConnection, notification: str, *, at: d
     """Bring the status of a planned notification up to date with its deliveries.
 
     Call it in a transaction of its own, after what changed the deliveries was committed: of two that record the last
-    two deliveries at the same moment each would still see the other's open. It is written even when it stays the same,
-    so that of two that come to different answers the one who saw more has the last word.
+    two deliveries at the same moment each would still see the other's open. The row is locked first, so that whoever
+    writes last has also seen most.
     """
+    await connection.execute(select(notifications.c.id).where(notifications.c.id == notification).with_for_update())
     of_it = deliveries.c.notification == notification
     still_open = select(deliveries.c.id).where(of_it, _OPEN).exists()
     held = select(deliveries.c.id).where(of_it, deliveries.c.state == "held").exists()

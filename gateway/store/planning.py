@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.directory.model import Student
 from gateway.rules.occasion import is_enrolled
 from gateway.store.bulk import copy_rows, one_of
-from gateway.store.claims import enter_turns
 from gateway.store.columns import LONG_AGO
+from gateway.store.sending import enter_turns
 from gateway.store.tables import (
     decisions,
     deliveries,
@@ -139,8 +139,7 @@ async def save_chunk(
     await _part_from_departed(connection, rows["deliveries"])
     for table, key in ((decisions, "decisions"), (messages, "messages"), (deliveries, "deliveries")):
         await copy_rows(connection, table, rows[key])
-    if rows["deliveries"]:
-        await enter_turns(connection, rows["deliveries"][0]["school"], rows["deliveries"][0]["lane"])
+    await enter_turns(connection, rows["deliveries"])
     await add_tasks(connection, rows["tasks"])
     return True
 

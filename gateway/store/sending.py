@@ -7,18 +7,42 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, case, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    case,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.directory.model import PointState, School
 from gateway.store.bulk import BulkUpdate, given, has_arrays, insert_new, one_of, put_rows
+from gateway.store.columns import LONG_AGO
 from gateway.store.inserting import tolerant_insert
-from gateway.store.tables import attempts, deliveries, delivery_events, messages, notifications, point_marks, schools
+from gateway.store.tables import (
+    attempts,
+    deliveries,
+    delivery_events,
+    messages,
+    notifications,
+    point_marks,
+    schools,
+    turns,
+)
+from gateway.tracking.states import State
 
 
 def in_state(*states: str) -> ColumnElement[bool]:
     """Pick deliveries by state, written out in the statement: else the partial indexes cannot be seen to fit."""
-    return deliveries.c.state.in_(bindparam(None, states, expanding=True, literal_execute=True))
+    return deliveries.c.state.in_([literal_column(f"'{State(state)}'") for state in states])
 
 
 async def record_attempts(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
@@ -164,6 +188,58 @@ async def add_events(connection: AsyncConnection, rows: Sequence[dict[str, Any]]
 async def add_deliveries(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
     """Start further routes. Their ids are derived, so one that was started already is left alone."""
     await insert_new(connection, deliveries, rows)
+    await enter_turns(connection, rows)
+
+
+async def enter_turns(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Let the schools of new deliveries take part in the turns of their lanes."""
+    taking_part = sorted({(row["school"], row["lane"]) for row in rows})
+    given_turns = [{"school": school, "lane": lane, "served_at": LONG_AGO} for school, lane in taking_part]
+    await insert_new(connection, turns, given_turns)
+
+
+_REQUEUE = BulkUpdate(
+    deliveries,
+    matching={"id": "id"},
+    values=("batch", "due_at", "directory_version", "neutral", "address", "place", "expires_at"),
+    constants={"state": "queued", "code": None, "detail": None, "merged_into": None, "owner": None},
+    where=[in_state("suppressed")],
+)
+
+
+async def start_again(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
+    """Queue deliveries anew that a rule had withdrawn and lets go after all."""
+    await _REQUEUE.run(connection, rows)
+
+
+class Present(NamedTuple):
+    """What must still be true of a claimed delivery at the moment it leaves."""
+
+    attempts: int
+    carried_version: int | None
+    """The oldest directory that anything travelling inside it was decided under."""
+
+
+_FOLLOWER = deliveries.alias()
+
+
+@cache
+def _present(arrays: bool) -> Select[Any]:  # noqa: FBT001  # the dialect
+    carried = (
+        select(func.min(_FOLLOWER.c.directory_version))
+        .where(_FOLLOWER.c.merged_into == deliveries.c.id, _FOLLOWER.c.state.not_in(("suppressed", "cancelled")))
+        .scalar_subquery()
+    )
+    return select(deliveries.c.id, deliveries.c.attempts, carried.label("carried_version")).where(
+        given(arrays, deliveries.c.id, "ids"), deliveries.c.owner == bindparam("claimed_by"), in_state("sending")
+    )
+
+
+async def present(connection: AsyncConnection, ids: Collection[str], *, owner: str) -> dict[str, Present]:
+    """Tell which deliveries this worker still has; the sweep has taken the others from it."""
+    query = _present(has_arrays(connection))
+    rows = (await connection.execute(query, {"ids": list(ids), "claimed_by": owner})).all()
+    return {row.id: Present(row.attempts, row.carried_version) for row in rows}
 
 
 async def load_messages(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, Row[Any]]:

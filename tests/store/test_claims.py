@@ -121,7 +121,7 @@ async def test_a_dead_workers_claim_becomes_unknown(database: Database) -> None:
         (attempt,) = await connection.execute(select(attempts))
         assert (row.state, row.owner, row.lease_until, row.due_at) == ("unknown", None, None, late)
         assert (attempt.outcome, attempt.answered_at) == ("no_answer", late)
-        assert await due_batches(connection, now=late + MINUTE, grace=dt.timedelta(seconds=5)) == [("bulk", "b1")]
+        assert list(await due_batches(connection, now=late + MINUTE, grace=dt.timedelta(seconds=5))) == [("bulk", "b1")]
 
 
 async def test_an_answer_on_record_is_not_lost_to_the_sweep(database: Database) -> None:

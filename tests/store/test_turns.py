@@ -9,9 +9,9 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import insert
 
-from gateway.store.claims import claim_batch, due_of, enter_turns, next_due, put_off, take_turn
+from gateway.store.claims import claim_batch, due_of, next_due, put_off, take_turn
 from gateway.store.database import Database
-from gateway.store.sending import load_deliveries
+from gateway.store.sending import enter_turns, load_deliveries
 from gateway.store.tables import deliveries
 from tests.store.rows import NOON, delivery
 
@@ -22,8 +22,7 @@ async def put(database: Database, *rows: dict[str, Any]) -> None:
     """Write deliveries of schools that take part in the turns of their lanes."""
     async with database.writing() as connection:
         await connection.execute(insert(deliveries), list(rows))
-        for school, lane in {(row["school"], row["lane"]) for row in rows}:
-            await enter_turns(connection, school, lane)
+        await enter_turns(connection, rows)
 
 
 @pytest_asyncio.fixture
