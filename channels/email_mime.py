@@ -8,13 +8,17 @@ that encoded pieces may simply be put next to each other. Header texts become en
 import re
 from base64 import b64encode
 from binascii import b2a_qp
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.utils import format_datetime
+from functools import lru_cache
 from itertools import groupby
+from operator import itemgetter
 from types import MappingProxyType
 from typing import NamedTuple
+
+from channels.mail_content import Lines
 
 
 class Values(NamedTuple):
@@ -39,6 +43,8 @@ _WORD_BYTES = 45
 _FIRST_WORD_BYTES = 39
 """UTF-8 bytes in the first one, which shares its line of 76 characters with the header's name (RFC 2047)."""
 
+_ENDS = (" ", ".")
+"""At the end of a text, a blank is encoded, and so is a dot that stands alone."""
 _BLANK_AT_END = re.compile(rb"=(20|09)\n")
 _ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9.-]{1,255}")
 _MESSAGE_ID = re.compile(r"<[!-;=?A-~]{1,300}@[!-;=?A-~]{1,300}>")
@@ -58,7 +64,7 @@ class PreparedMail:
 
     _subject: Sequence[Hashable]
     _fixed_headers: str
-    _body: tuple["_Piece", ...]
+    _body: "_Body"
     _encoded_subject: str | None
     """None when the subject has holes."""
 
@@ -88,7 +94,7 @@ class PreparedMail:
         return cls(
             _subject=tuple(subject),
             _fixed_headers="".join(_header(name, value) for name, value in fixed.items()),
-            _body=_body(plain, html),
+            _body=_Body.of(_pieces_of_body(plain, html)),
             _encoded_subject=_text("Subject", "".join(str(part) for part in subject)) if complete else None,
         )
 
@@ -117,7 +123,7 @@ class PreparedMail:
         lines = [
             _header("To", _mailbox("To", to_name, to_address)),
             _header("Subject", about),
-            f"Date: {format_datetime(date)}\r\nMessage-ID: {identity}\r\n",
+            f"Date: {_written_date(date, date.utcoffset())}\r\nMessage-ID: {identity}\r\n",
         ]
         if reply_to is not None:
             lines.append(f"Reply-To: {_matching(_ADDRESS, 'Reply-To', reply_to)}\r\n")
@@ -125,13 +131,10 @@ class PreparedMail:
             address = _matching(_WEB_ADDRESS, "List-Unsubscribe", list_unsubscribe)
             lines.append(f"List-Unsubscribe: <{address}>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n")
         lines.append(self._fixed_headers)
-        bodies = (values.plain, values.html)
-        body = [piece if isinstance(piece, bytes) else _quoted(bodies[piece.part][piece.key]) for piece in self._body]
-        return "".join(lines).encode("ascii") + b"".join(body)
+        return self._body.filled("".join(lines).encode("ascii"), (values.plain, values.html))
 
 
-@dataclass(frozen=True, slots=True)
-class _Hole:
+class _Hole(NamedTuple):
     """A place in the body for a value of the plain (0) or the HTML part (1)."""
 
     part: int
@@ -141,7 +144,41 @@ class _Hole:
 _Piece = bytes | _Hole
 
 
-def _body(plain: Sequence[Hashable], html: Sequence[Hashable] | None) -> tuple[_Piece, ...]:
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """A body as finished pieces and holes."""
+
+    _finished: tuple[bytes, ...]
+    _holes: tuple[_Hole, ...]
+    """The different ones: a value is encoded once, however often it stands in its part."""
+    _in_order: Callable[[tuple[bytes, ...]], tuple[bytes, ...]]
+    """Arranges headers, finished pieces and values, given in this order, as they follow each other in the mail."""
+    _dotted: bool
+    """Whether a line of the finished pieces begins with a dot."""
+
+    @classmethod
+    def of(cls, pieces: Sequence[_Piece]) -> "_Body":
+        """Find out once where everything stands."""
+        finished = tuple(piece for piece in pieces if isinstance(piece, bytes))
+        holes = tuple(dict.fromkeys(piece for piece in pieces if isinstance(piece, _Hole)))
+        places = {hole: number for number, hole in enumerate(holes, start=1 + len(finished))}
+        following = iter(range(1, 1 + len(finished)))
+        order = [places[piece] if isinstance(piece, _Hole) else next(following) for piece in pieces]
+        return cls(finished, holes, itemgetter(0, *order), _has_dotted_line(finished))
+
+    def filled(self, headers: bytes, values: tuple[Mapping[Hashable, str], Mapping[Hashable, str]]) -> bytes:
+        """Put a mail together."""
+        encoded = [_quoted(values[part][key]) for part, key in self._holes]
+        content = b"".join(self._in_order((headers, *self._finished, *encoded)))
+        return content if self._dotted or _has_dotted_line(encoded) else Lines(content)
+
+
+def _has_dotted_line(pieces: Iterable[bytes]) -> bool:
+    """Tell whether a dot begins a line of these pieces, each of which begins a line itself."""
+    return b"\n." in b"\n".join((b"", *pieces))
+
+
+def _pieces_of_body(plain: Sequence[Hashable], html: Sequence[Hashable] | None) -> tuple[_Piece, ...]:
     """Encode the body with the headers that describe it."""
     if html is None:
         return _merged([_part_headers("plain") + _CRLF, *_pieces(plain, 0), _CRLF])
@@ -186,6 +223,8 @@ def _merged(pieces: list[_Piece]) -> tuple[_Piece, ...]:
 
 def _quoted(text: str) -> bytes:
     """Encode text as quoted-printable whose last line has room for a soft line break."""
+    if text.isascii() and text.isprintable() and "=" not in text and text[-1:] not in _ENDS:
+        return text.encode() if len(text) < _LINE else _cut(text).encode()
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     encoded = b2a_qp(text.encode("utf-8", "replace"))
@@ -195,8 +234,21 @@ def _quoted(text: str) -> bytes:
     if len(encoded) - start >= _LINE:
         # Only a plain last character may fill a line to the brim; an encoded one is moved to the next by itself.
         encoded = encoded[:-1] + b"=\n" + encoded[-1:]
-    # b2a_qp encodes a blank at a line's end without counting: such a line may have grown to 78.
-    return _BLANK_AT_END.sub(rb"=\n=\1\n", encoded).replace(b"\n", _CRLF)
+    if b"=20\n" in encoded or b"=09\n" in encoded:
+        # b2a_qp encodes a blank at a line's end without counting: such a line may have grown to 78.
+        encoded = _BLANK_AT_END.sub(rb"=\n=\1\n", encoded)
+    return encoded.replace(b"\n", _CRLF)
+
+
+def _cut(text: str) -> str:
+    """Put soft line breaks into a long text that needs no encoding."""
+    return "=\r\n".join([text[start : start + _LINE - 1] for start in range(0, len(text), _LINE - 1)])
+
+
+@lru_cache(maxsize=8)
+def _written_date(date: datetime, _offset: timedelta | None) -> str:
+    """Write a date; all mails of a batch have the same. With its offset, as instants of all zones may be equal."""
+    return format_datetime(date)
 
 
 def _header(name: str, value: str) -> str:

@@ -7,6 +7,7 @@ import aiosmtplib
 
 from channels.base import Mail
 from channels.errors import Retry, SendError
+from channels.mail_content import Lines
 
 _ATOM = r'[^\s<>"@,\x00-\x1f\x7f\ud800-\udfff]+'
 _QUOTED = r'"(?:[^"\\\x00-\x1f\x7f\ud800-\udfff]|\\[\x20-\x7e])+"'
@@ -71,6 +72,8 @@ def mail_fault(mail: Mail) -> SendError | None:
         return _INVALID_SENDER
     if not _ADDRESS.fullmatch(mail.recipient):
         return _INVALID_ADDRESS
+    if isinstance(mail.content, Lines):
+        return None
     # Only pairs, nothing alone; leaving out all else is several times faster than counting each.
     if len(mail.content.translate(None, _NOT_LINE_ENDS)) != 2 * mail.content.count(b"\r\n"):
         return _BARE_LINE_END
@@ -104,5 +107,7 @@ def lines_of(content: bytes) -> bytes:
 
 def stuffed(content: bytes) -> bytes:
     """Double every dot that begins a line (RFC 5321, section 4.5.2); without such dots nothing is copied."""
+    if isinstance(content, Lines):
+        return content
     lines = lines_of(content).replace(b"\r\n.", b"\r\n..")
     return b"." + lines if lines.startswith(b".") else lines

@@ -62,15 +62,14 @@ def suited(slot: Slot, words: Words) -> Words:
     """Fit a value to its place, the same for every channel; an unsafe address and a denied text leave nothing."""
     if slot.shown is not None:
         words = Words(slot.shown if words.says_yes else "")
-    match slot.form:
-        case Form.ADDRESS:
-            return words if is_safe_address(words.text) else Words("")
-        case Form.COMPONENT:
-            return Words(quote(words.text, safe=""))
-        case Form.LINE:
-            return Words(" ".join(without_isolates(words.text).split()))
-        case _:
-            return words
+    form = slot.form
+    if form is Form.INLINE or form is Form.BLOCK:
+        return words
+    if form is Form.LINE:
+        return Words(" ".join(without_isolates(words.text).split()))
+    if form is Form.COMPONENT:
+        return Words(quote(words.text, safe=""))
+    return words if is_safe_address(words.text) else Words("")
 
 
 def joined(parts: Iterable[str | Slot]) -> Fragments:

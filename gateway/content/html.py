@@ -67,18 +67,26 @@ def document(title: Fragments, body: Iterable[str | Slot], language: str, points
 
 def fill(slot: Slot, words: Words) -> str:
     """Write a value; nothing in it can become markup."""
-    text, items, _ = suited(slot, words)
+    return written(slot, suited(slot, words))
+
+
+def written(slot: Slot, fitting: Words) -> str:
+    """Write a value that was fitted to its place."""
+    text, items, _ = fitting
+    if slot.form is Form.INLINE:
+        return _value(text)
     if slot.form is Form.BLOCK:
         paragraph = f"{_PARAGRAPH}{_value(text)}</p>\n" if text else ""
         return _list([_value(item) for item in items]) if items else paragraph
-    return _value(text) if slot.form is Form.INLINE else escape(text)
+    return escape(text)
 
 
 def _value(text: str) -> str:
     """Escape a value, keep its lines, and make a web address a link."""
     bare = without_isolates(text)
     if bare.startswith(("http://", "https://")) and is_safe_address(bare):
-        return f'<a href="{escape(bare)}{_LINK}{escape(text)}</a>'
+        shown = escape(text)
+        return f'<a href="{shown if bare == text else escape(bare)}{_LINK}{shown}</a>'
     return escape(text).replace("\n", "<br>\n")
 
 

@@ -50,7 +50,12 @@ def section(blocks: Iterable[Block], language: str, manner: Manner = MAIL) -> Fr
 
 def fill(slot: Slot, words: Words, manner: Manner = MAIL) -> str:
     """Write a value as it is; alone in its paragraph, a list becomes lines."""
-    text, items, _ = suited(slot, words)
+    return written(slot, suited(slot, words), manner)
+
+
+def written(slot: Slot, fitting: Words, manner: Manner = MAIL) -> str:
+    """Write a value that was fitted to its place."""
+    text, items, _ = fitting
     if slot.form is Form.BLOCK:
         text = "\n".join(f"{_BULLET}{item}" for item in items) if items else text
         return f"{text}{manner.gap}" if text else ""

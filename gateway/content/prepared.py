@@ -3,7 +3,7 @@
 One `Prepared` serves all readers of a notification who share language, look and neutrality (R29).
 """
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,22 +11,12 @@ from channels.sms_segments import LIMIT
 from gateway.content import frame, html, letter, plain, speech, text_message
 from gateway.content.catalogues import Catalogues
 from gateway.content.fragments import Fill, Fragments, Slot, Words, bind, text_of
+from gateway.content.mail_holes import MailHoles, MailWords
 from gateway.content.phrases import Phrases
 from gateway.content.policy import Carries, Look, Policy
 from gateway.content.reader import LINK, SCHOOL, Personal, SchoolFacts, Setting
 from gateway.content.template import Block, Inline, Rule, Template, Text, names_in
 from gateway.content.values import RESERVED, Value, one_line
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class MailWords:
-    """The values of one mail, by hole, escaped for each of its parts."""
-
-    to_name: str
-    """Empty where the address is shared (R29)."""
-    subject: Mapping[Hashable, str]
-    plain: Mapping[Hashable, str]
-    html: Mapping[Hashable, str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,6 +35,8 @@ class Prepared:
     plain: Fragments
     html: Fragments | None
     """None for readers who asked for text only."""
+    mail_holes: MailHoles
+    """Of `subject`, `plain` and `html`."""
     text_message: Fragments
     text_instead: Fragments
     """Sent when the text message proves too long."""
@@ -58,13 +50,8 @@ class Prepared:
 
     def fill_email(self, personal: Personal) -> MailWords:
         """Give the values for `channels.email_mime.PreparedMail.build`."""
-        say = self.setting.saying(personal)
-        return MailWords(
-            to_name="" if self.setting.neutral else one_line(personal.contact_name),
-            subject=_filled(self.subject, say, plain.fill),
-            plain=_filled(self.plain, say, plain.fill),
-            html=_filled(self.html or (), say, html.fill),
-        )
+        to_name = "" if self.setting.neutral else one_line(personal.contact_name)
+        return self.mail_holes.filled(to_name, self.setting.saying(personal))
 
     def fill_text(self, personal: Personal) -> str:
         """Write the text message: at most 918 characters, typography made cheap."""
@@ -91,10 +78,6 @@ class Prepared:
 
     def _written(self, fragments: Fragments, personal: Personal, fill: Fill) -> str:
         return _written(fragments, self.setting.saying(personal), fill)
-
-
-def _filled(fragments: Fragments, say: Callable[[Slot], Words], fill: Fill) -> dict[Hashable, str]:
-    return {slot: fill(slot, say(slot)) for slot in fragments if isinstance(slot, Slot)}
 
 
 def _written(fragments: Fragments, say: Callable[[Slot], Words], fill: Fill) -> str:
@@ -148,6 +131,9 @@ class _Preparation:
         before_mail = frame.before(self.reader, readable, mail.language, drill=self.policy.drill)
         before_letter = frame.before(self.reader, reader_language, text.language, drill=self.policy.drill)
         speech_language, spoken = self._spoken()
+        subject = self._bound(plain.line(self._marked(mail.subject), mail.language), plain.fill)
+        mail_text = self._bound(self._plain(before_mail), plain.fill)
+        mail_page = self._bound(self._html(before_mail), html.fill) if self.look.html else None
         return Prepared(
             language=self.reader.language,
             text_language=text.language,
@@ -155,9 +141,10 @@ class _Preparation:
             speech_language=speech_language,
             look=self.look,
             setting=self.setting,
-            subject=self._bound(plain.line(self._marked(mail.subject), mail.language), plain.fill),
-            plain=self._bound(self._plain(before_mail), plain.fill),
-            html=self._bound(self._html(before_mail), html.fill) if self.look.html else None,
+            subject=subject,
+            plain=mail_text,
+            html=mail_page,
+            mail_holes=MailHoles(subject=subject, plain=mail_text, html=mail_page or ()),
             text_message=self._bound(self._text_message(), text_message.fill),
             text_instead=self._bound(self._text_instead(), text_message.fill),
             speech=self._bound(spoken, speech.fill),

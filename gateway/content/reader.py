@@ -1,7 +1,9 @@
 """Says a template's values to a reader: those all readers share, and the reader's own."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+import msgspec
 
 from gateway.content.fragments import ADDRESS_FORMS, Slot, Words
 from gateway.content.phrases import Phrases
@@ -11,8 +13,7 @@ CONTACT, STUDENTS, SCHOOL = "contactname", "studentnames", "schoolname"
 LINK, UNSUBSCRIBE = "link", "unsubscribelink"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Personal:
+class Personal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What differs from reader to reader."""
 
     contact_name: str
@@ -20,7 +21,7 @@ class Personal:
     link: str = ""
     """The reader's own page: the document, or the whole message."""
     unsubscribe_link: str = ""
-    values: Mapping[str, Value] = field(default_factory=dict)
+    values: Mapping[str, Value] = {}
     """By normalised name, as `values.combine` gives them."""
 
 
@@ -59,7 +60,7 @@ class Setting:
         values: dict[str, Value] = {
             **(unnamed(personal.values) if self.neutral else personal.values),
             CONTACT: one_line(personal.contact_name),
-            STUDENTS: tuple(one_line(student) for student in personal.student_names),
+            STUDENTS: tuple([one_line(student) for student in personal.student_names]),
             LINK: personal.link,
             UNSUBSCRIBE: personal.unsubscribe_link,
         }
@@ -67,9 +68,10 @@ class Setting:
 
         def say(slot: Slot) -> Words:
             key = (slot.name, slot.language, slot.form in ADDRESS_FORMS)
-            if key not in said:
-                said[key] = self._personal_words(slot, values, len(personal.student_names))
-            return said[key]
+            found = said.get(key)
+            if found is None:
+                found = said[key] = self._personal_words(slot, values, len(personal.student_names))
+            return found
 
         return say
 

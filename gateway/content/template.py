@@ -8,6 +8,7 @@ a signature is not a sentence.
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from gateway.content.languages import canonical
@@ -20,6 +21,7 @@ class TemplateError(ValueError):
     """A text cannot be used: one sentence for its author that names the line."""
 
 
+@lru_cache(maxsize=1024)
 def normalised(name: str) -> str:
     """Bring a placeholder's name to the form that is compared: case, blanks, `_` and `-` do not count."""
     return re.sub(r"[\s_-]+", "", name).casefold()

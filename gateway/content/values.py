@@ -141,11 +141,20 @@ def words(value: Value, slot: Slot, zone: str, territory: str = "GB") -> Words:
     if slot.form in ADDRESS_FORMS:
         return Words(clean(str(value)), says_yes=says_yes(value))
     right_to_left = direction(slot.language) == "rtl"
+    if isinstance(value, str) and not right_to_left and _is_plain(value):  # nearly always
+        return Words(value, None, says_yes(value))
     return _spelt(value, slot.language, zone, territory, lambda text: isolated(text, right_to_left=right_to_left))
+
+
+def _is_plain(text: str) -> bool:
+    """Tell whether a text is written as it is wherever words run to the right: nothing to clean, no date."""
+    return text.isascii() and text.isprintable() and not text[:1].isdecimal()
 
 
 def joined_names(names: Sequence[str], locale: Locale) -> str:
     """Join names the way the language does: "Ana and Ben"."""
+    if len(names) == 1:
+        return names[0]
     if locale.language == "cy" and len(names) > 1:
         # CLDR leaves "a(c)" to the reader; the word depends on the sound that follows.
         conjunction = "ac" if names[-1][:1].casefold() in "aeiouwy\u00e2\u00ea\u00ee\u00f4\u00fb\u0175\u0177" else "a"
@@ -174,7 +183,6 @@ def _spelt(
     value: Value, language: str, zone: str, territory: str, isolate: Callable[[str], str] = lambda text: text
 ) -> Words:
     """Write a value, each of its parts passed through `isolate`."""
-    locale = locale_of(language, territory)
     if isinstance(value, PerStudent):
         colon, semicolon = _MARKS.get(script_of(language), (": ", "; "))
         items = tuple(
@@ -183,16 +191,16 @@ def _spelt(
         )
         return Words(semicolon.join(items), items)
     if isinstance(value, (list, tuple)):
-        items = tuple(isolate(_dated(clean(item), locale, zone)) for item in value)
-        return Words(joined_names(items, locale) if items else "", items)
-    return Words(isolate(_dated(clean(str(value)), locale, zone)), says_yes=says_yes(value))
+        items = tuple([isolate(_dated(clean(item), language, territory, zone)) for item in value])
+        return Words(joined_names(items, locale_of(language, territory)) if items else "", items)
+    return Words(isolate(_dated(clean(str(value)), language, territory, zone)), says_yes=says_yes(value))
 
 
-def _dated(text: str, locale: Locale, zone: str) -> str:
+def _dated(text: str, language: str, territory: str, zone: str) -> str:
     """Write a whole text that is a date, a time or both; leave all others as they are."""
     if not text[:1].isdecimal() or not text.isascii() or len(text) < 5:
         return text
-    return _written_moment(text, str(locale), zone)
+    return _written_moment(text, str(locale_of(language, territory)), zone)
 
 
 @lru_cache(maxsize=4096)

@@ -7,8 +7,9 @@ links and own values are filled in.
 import datetime as dt
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -29,7 +30,7 @@ from gateway.content.phrases import Phrases
 from gateway.content.policy import Look
 from gateway.content.policy import Policy as ContentPolicy
 from gateway.content.prepared import Prepared, prepare
-from gateway.content.reader import Personal, SchoolFacts
+from gateway.content.reader import LINK, UNSUBSCRIBE, Personal, SchoolFacts
 from gateway.content.template import Source, Template, parse
 from gateway.content.values import combine, joined_names, shared
 from gateway.directory.addresses import address_key, country_of
@@ -40,8 +41,8 @@ from gateway.rules.categories import CATEGORIES, LIFE_SAFETY
 from gateway.rules.policy import Policy
 from gateway.rules.replies import takes_replies
 from gateway.store.policies import load_governed
-from gateway.store.rendering import load_people
-from gateway.store.sending import load_messages, load_notifications, merged_with
+from gateway.store.rendering import load_addressees, load_students
+from gateway.store.sending import load_notifications
 
 _log = logging.getLogger(__name__)
 
@@ -88,6 +89,13 @@ class _Shared:
     prepared: Prepared
     mail: PreparedMail
     request: NotificationRequest
+    category: Category
+    country: str
+    """The school's."""
+    locale: Locale
+    """Of the text: how it joins names and writes dates."""
+    stranger: str
+    """How a reader is greeted whose name must not be told (R26)."""
 
 
 class Renderer:
@@ -104,6 +112,7 @@ class Renderer:
     ) -> None:
         self._catalogues = catalogues
         self._sending = sending
+        self._host = sending.mail_from.rpartition("@")[2]
         self._now = now
         self._policy = policy
         self._real_postcodes = real_postcodes
@@ -114,8 +123,10 @@ class Renderer:
         if not rows:
             return {}
         school, notifications, readers = await self.load(connection, rows)
+        now = self._now()
         return {
-            reader.row.id: self._envelope(school, notifications[reader.row.notification], reader) for reader in readers
+            reader.row.id: self._envelope(school, notifications[reader.row.notification], reader, now)
+            for reader in readers
         }
 
     async def load(
@@ -127,40 +138,36 @@ class Renderer:
             raise LookupError("a delivery's school has left the directory")
         school, _version, policy = known
         notifications = await load_notifications(connection, list({row.notification for row in rows}))
-        followers = await merged_with(connection, [row.id for row in rows])
-        messages = await load_messages(connection, list({row.message for row in (*rows, *followers)}))
-        people = await load_people(
-            connection,
-            school,
-            contacts={row.contact for row in (*rows, *followers)},
-            students={student for message in messages.values() for student in students_of(message)},
-            points={row.point for row in rows},
-        )
-        companions: dict[str, list[str]] = {}
-        strangers = {follower.merged_into for follower in followers if follower.neutral}
-        for follower in followers:
-            companions.setdefault(follower.merged_into, []).append(follower.contact)
+        unsubscribing = {
+            key: policy.categories[Category(notification.category)].unsubscribe
+            for key, notification in notifications.items()
+        }
+        addressees = await load_addressees(connection, [row.id for row in rows])
+        about = {key: students_of(addressee.message) for key, addressee in addressees.items()}
+        students = await load_students(connection, school.id, set(chain.from_iterable(about.values())))
         readers = [
             Reader(
                 row=row,
-                message=messages[row.message],
-                contact=people.contacts[row.contact],
-                companions=tuple(people.contacts[contact] for contact in sorted(companions.get(row.id, ()))),
-                apart=row.id in strangers,
-                students=tuple(people.students[student] for student in students_of(messages[row.message])),
-                point=people.points.get(row.point),
-                unsubscribe=policy.categories[Category(notifications[row.notification].category)].unsubscribe,
+                message=(addressee := addressees[row.id]).message,
+                contact=addressee.contact,
+                companions=addressee.companions,
+                apart=addressee.apart,
+                students=tuple([students[student] for student in about[row.id]]),
+                point=addressee.point,
+                unsubscribe=unsubscribing[row.notification],
             )
             for row in rows
         ]
         return school, notifications, readers
 
-    def _envelope(self, school: School, notification: Any, reader: "Reader") -> Envelope | RenderingError:
+    def _envelope(
+        self, school: School, notification: Any, reader: "Reader", now: dt.datetime
+    ) -> Envelope | RenderingError:
         if reader.point is None:
             return RenderingError(code="point_gone", explanation="The contact point has left the directory.")
         try:
             common = self._common(school, notification, reader)
-            payload = self._payload(school, common, reader, reader.point)
+            payload = self._payload(school, common, reader, reader.point, now)
         except UnsafeHeaderError:
             return RenderingError(
                 code="unsafe_header", explanation="The address or a name holds signs that a mail must not carry."
@@ -180,7 +187,7 @@ class Renderer:
     def document(self, school: School, notification: Any, reader: "Reader") -> Document:
         """Write the whole text for the reader's secure page."""
         common = self._common(school, notification, reader)
-        prepared, personal = common.prepared, self._personal(common, reader, school)
+        prepared, personal = common.prepared, self._personal(common, reader)
         subject, _ = prepared.fill_letter(personal)
         return Document(title=subject, language=prepared.text_language, html=prepared.fill_page(personal))
 
@@ -189,23 +196,23 @@ class Renderer:
         return self._catalogues.phrases(language, school_language)
 
     def _common(self, school: School, notification: Any, reader: "Reader") -> _Shared:
-        look = Look.of(formats_of(reader.message))
-        wanted = reader.message.language
-        row = reader.row
-        key = (notification.id, row.language, wanted, look, row.neutral, row.bare, reader.unsubscribe)
+        row, message = reader.row, reader.message
+        look = (message.language, message.formats, row.neutral, row.bare, reader.unsubscribe)
+        key = (row.notification, row.language, look)
         kept = self._kept.get(key)
         if kept is None:
-            kept = self._kept[key] = self._prepare(school, notification, reader, look)
+            kept = self._kept[key] = self._prepare(school, notification, reader)
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
         else:
             self._kept.move_to_end(key)
         return kept
 
-    def _prepare(self, school: School, notification: Any, reader: "Reader", look: Look) -> _Shared:
+    def _prepare(self, school: School, notification: Any, reader: "Reader") -> _Shared:
         request = msgspec.json.decode(notification.request, type=NotificationRequest)
         sources = msgspec.json.decode(notification.sources, type=dict[str, Source])
         category = Category(notification.category)
+        country = country_of(school.jurisdiction)
         prepared = prepare(
             self._notice(reader, school) if reader.row.bare else parse(sources[reader.row.language]),
             policy=ContentPolicy(
@@ -219,11 +226,11 @@ class Renderer:
             school=SchoolFacts(
                 name=school.name,
                 zone=school.timezone,
-                territory=country_of(school.jurisdiction),
+                territory=country,
                 language=school.language,
             ),
             values=shared(request.values, request.student_values),
-            look=look,
+            look=Look.of(formats_of(reader.message)),
             neutral=reader.row.neutral,
         )
         mail = PreparedMail.prepare(
@@ -233,41 +240,47 @@ class Renderer:
             plain=prepared.plain,
             html=prepared.html,
         )
-        return _Shared(prepared=prepared, mail=mail, request=request)
+        return _Shared(
+            prepared=prepared,
+            mail=mail,
+            request=request,
+            category=category,
+            country=country,
+            locale=locale_of(prepared.text_language, country),
+            stranger=self._catalogues.phrases(prepared.text_language, school.language).parent_or_carer(),
+        )
 
     def _notice(self, reader: "Reader", school: School) -> Template:
         """Say only that there is a message, in place of a text that somebody has to look at first (R45)."""
         return bare_notice(self._catalogues.phrases(reader.message.language, school.language))
 
     def _payload(
-        self, school: School, common: _Shared, reader: "Reader", point: ContactPoint
+        self, school: School, common: _Shared, reader: "Reader", point: ContactPoint, now: dt.datetime
     ) -> Payload | RenderingError:
-        personal = self._personal(common, reader, school)
+        if point.channel is ChannelName.EMAIL:
+            return self._mail(common, reader, point, now)
+        prepared, personal = common.prepared, self._personal(common, reader)
         match point.channel:
-            case ChannelName.EMAIL:
-                return self._mail(common, reader, point, personal)
             case ChannelName.SMS:
-                body = common.prepared.fill_text(personal)
-                number = address_key(point.channel, point.address, country_of(school.jurisdiction))
-                language = common.prepared.text_language
-                return Text(recipient=number, body=body, segments=count(body).segments, language=language)
+                body = prepared.fill_text(personal)
+                number = address_key(point.channel, point.address, common.country)
+                return Text(recipient=number, body=body, segments=count(body).segments, language=prepared.text_language)
             case ChannelName.VOICE:
-                number = address_key(point.channel, point.address, country_of(school.jurisdiction))
-                speech = common.prepared.fill_speech(personal)
-                return Call(recipient=number, speech=speech, language=common.prepared.speech_language)
+                number = address_key(point.channel, point.address, common.country)
+                return Call(recipient=number, speech=prepared.fill_speech(personal), language=prepared.speech_language)
             case ChannelName.LETTER:
-                return self._sheet(school, common, reader, point, personal)
+                return self._sheet(school, common, reader, point, personal, now)
 
-    def _mail(self, common: _Shared, reader: "Reader", point: ContactPoint, personal: Personal) -> Mail:
+    def _mail(self, common: _Shared, reader: "Reader", point: ContactPoint, now: dt.datetime) -> Mail:
         address = str(point.address).strip()
-        host = self._sending.mail_from.rpartition("@")[2]
-        message_id = f"<{reader.row.id}@{host}>"
+        message_id = f"<{reader.row.id}@{self._host}>"
+        personal = self._personal(common, reader, linked=common.prepared.mail_holes.names)
         words = common.prepared.fill_email(personal)
         content = common.mail.build(
             to_name=words.to_name,
             to_address=address,
             message_id=message_id,
-            date=self._now(),
+            date=now,
             reply_to=self._reply_to(reader),
             values=Values(words.subject, words.plain, words.html),
             list_unsubscribe=personal.unsubscribe_link if reader.unsubscribe else None,
@@ -282,7 +295,13 @@ class Renderer:
         return address(reader.row.id)
 
     def _sheet(
-        self, school: School, common: _Shared, reader: "Reader", point: ContactPoint, personal: Personal
+        self,
+        school: School,
+        common: _Shared,
+        reader: "Reader",
+        point: ContactPoint,
+        personal: Personal,
+        now: dt.datetime,
     ) -> Sheet | RenderingError:
         if not isinstance(point.address, PostalAddress):
             return RenderingError(code="not_a_postal_address", explanation="A letter needs a postal address.")
@@ -292,42 +311,38 @@ class Renderer:
             return RenderingError(code=problems[0], explanation="The postal address cannot be printed and posted.")
         prepared = common.prepared
         subject, blocks = prepared.fill_letter(personal)
-        today = self._now().astimezone(ZoneInfo(school.timezone))
-        locale = locale_of(prepared.text_language, country_of(school.jurisdiction))
+        today = now.astimezone(ZoneInfo(school.timezone))
         return Sheet(
             address=address,
             sender=(school.name,),
-            date=format_date(today, "long", locale=locale),
+            date=format_date(today, "long", locale=common.locale),
             subject=subject,
             blocks=blocks,
             language=prepared.text_language,
             right_to_left=direction(prepared.text_language) == "rtl",
             size=prepared.look.letter_points,
-            sealed=point.confidential or CATEGORIES[Category(common.request.category)].sensitivity == 2,
+            sealed=point.confidential or CATEGORIES[common.category].sensitivity == 2,
         )
 
-    def _personal(self, common: _Shared, reader: "Reader", school: School) -> Personal:
-        prepared, row = common.prepared, reader.row
-        locale = locale_of(prepared.text_language, country_of(school.jurisdiction))
-        base = self._sending.public_url
-        sign = self._sending.sign
+    def _personal(self, common: _Shared, reader: "Reader", linked: Collection[str] = (LINK, UNSUBSCRIBE)) -> Personal:
+        """Gather what differs from reader to reader; a link that nobody will see is not signed."""
+        request, delivery = common.request, reader.row.id
         pupils = [(student.id, student.given_name or student.family_name) for student in reader.students]
+        unsubscribing = reader.unsubscribe or UNSUBSCRIBE in linked
         return Personal(
-            contact_name=self._greeted(reader, school, locale, prepared.text_language),
-            student_names=tuple(name for _, name in pupils),
-            link=f"{base}/d/{row.id}.{sign(Link.DOCUMENT, row.id)}",
-            unsubscribe_link=f"{base}/u/{row.id}.{sign(Link.UNSUBSCRIBE, row.id)}",
-            values=combine(pupils, common.request.values, common.request.student_values),
+            contact_name=_greeted(common, reader),
+            student_names=tuple([name for _, name in pupils]),
+            link=self._link("d", Link.DOCUMENT, delivery) if LINK in linked else "",
+            unsubscribe_link=self._link("u", Link.UNSUBSCRIBE, delivery) if unsubscribing else "",
+            # What all students share stands in the prepared text already.
+            values=combine(pupils, request.values, request.student_values) if request.student_values else {},
         )
 
-    def _greeted(self, reader: "Reader", school: School, locale: Locale, language: str) -> str:
-        if reader.apart:
-            return self._catalogues.phrases(language, school.language).parent_or_carer()
-        return joined_names([_name(contact) for contact in (reader.contact, *reader.companions)], locale)
+    def _link(self, page: str, purpose: Link, delivery: str) -> str:
+        return f"{self._sending.public_url}/{page}/{delivery}.{self._sending.sign(purpose, delivery)}"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Reader:
+class Reader(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One delivery with the people it is for and about."""
 
     row: Any
@@ -341,6 +356,14 @@ class Reader:
     point: ContactPoint | None
     unsubscribe: bool
     """Whether the school lets mails of this category carry one-click unsubscribe."""
+
+
+def _greeted(common: _Shared, reader: Reader) -> str:
+    if reader.apart:
+        return common.stranger
+    if not reader.companions:
+        return _name(reader.contact)
+    return joined_names([_name(contact) for contact in (reader.contact, *reader.companions)], common.locale)
 
 
 def _name(contact: Contact) -> str:

@@ -12,6 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from channels.email_mime import PreparedMail, UnsafeHeaderError, Values
+from channels.mail_content import Lines
 
 NOW = dt.datetime(2026, 6, 15, 15, 30, tzinfo=dt.UTC)
 SENDER = ("St Anne's, Leeds", "office@school.example.org")
@@ -135,6 +136,38 @@ def test_bodies_come_through(before: str, value: str, after: str, other: str) ->
     one = with_one_line_end
     assert body(message, "plain") == one(before) + one(value) + one(after) + one(value) + one(other)
     assert body(message, "html") == one(value) + one(before) + one(after) + one(other)
+
+
+dotted_text = st.text(st.sampled_from("a.= \n\té" + "\r"), max_size=100)
+
+
+@given(dotted_text, dotted_text, dotted_text, st.booleans())
+@example(".", "a", "", False)
+@example("a", ".b", "c", False)
+@example("x" * 75 + ".", "x" * 150 + ".", "a", True)
+def test_what_is_called_lines_needs_no_second_look(before: str, value: str, after: str, html: bool) -> None:  # noqa: FBT001  # a drawn value
+    """A mail is of the type that nobody checks or stuffs again when, and only when, it holds to its promise."""
+    parts = (before, 1, after, 2, 1)
+    values = {1: value, 2: after}
+    content = build(plain=parts, html=parts[::-1] if html else None, values=Values(plain=values, html=values))
+    assert isinstance(content, Lines) == (b"\r\n." not in content)
+    assert content.endswith(b"\r\n")
+    assert content.count(b"\r\n") == content.count(b"\r") == content.count(b"\n")
+
+
+def test_dates_of_equal_instants() -> None:
+    """The same instant in two zones is written as each zone has it, although what is written is remembered."""
+    prepared = PreparedMail.prepare(sender=SENDER, language="en", subject=("News",), plain=("Hello",))
+    in_summer = NOW.astimezone(dt.timezone(dt.timedelta(hours=1)))
+    written = [
+        prepared.build(to_name="", to_address="k@example.org", message_id="<1@example.org>", date=date)
+        for date in (NOW, in_summer, NOW)
+    ]
+    assert [message_from_bytes(content)["Date"] for content in written] == [
+        "Mon, 15 Jun 2026 15:30:00 +0000",
+        "Mon, 15 Jun 2026 16:30:00 +0100",
+        "Mon, 15 Jun 2026 15:30:00 +0000",
+    ]
 
 
 @given(header_text, header_text, header_text)

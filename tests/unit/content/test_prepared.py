@@ -231,3 +231,19 @@ def test_the_library_is_sound() -> None:
             template = parse(read_source(path.stem, path.read_text(encoding="utf-8")))
             assert template.placeholders == wanted, path
             assert made(template, reader_language=path.stem).fill_text(READER)
+
+
+@pytest.mark.parametrize(
+    ("policy", "body", "links"),
+    [
+        (Policy(sensitivity=0), "Hello", set()),
+        (Policy(sensitivity=0, unsubscribe=True), "Hello", {"unsubscribelink"}),
+        (Policy(sensitivity=0), "[Read more](((link)))", {"link"}),
+        (Policy(sensitivity=0, answerable=True), "Hello", {"link"}),
+        (Policy(sensitivity=2), "Hello", {"link"}),
+    ],
+)
+def test_the_links_a_mail_waits_for(policy: Policy, body: str, links: set[str]) -> None:
+    """Only they need to be signed, which costs as much as to fill the rest."""
+    names = made(text(body=body), policy=policy).mail_holes.names
+    assert names & {"link", "unsubscribelink"} == links
