@@ -173,7 +173,7 @@ async def assembled(
             database=database,
             wakeups=wakeups,
             keys=KeyRing(database, clock=time.monotonic),
-            intake=Intake(database, wakeups, library, now=now),
+            intake=Intake(database, wakeups, library, now=now, metrics=metrics, tracer=tracer),
             library=library,
             snapshots=snapshots,
             receipts=receipts,

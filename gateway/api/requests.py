@@ -21,6 +21,8 @@ PRINCIPAL = web.RequestKey("principal", Principal)
 MOST_ITEMS = 1000
 """The longest page of a list."""
 
+_JSON = "application/json"
+
 _LIMIT = re.compile(r"[0-9]{1,4}")
 
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
@@ -47,23 +49,35 @@ async def read_body(request: web.Request, kind: type[_Body], *, most: int | None
 
 async def raw_body(request: web.Request, *, most: int | None = None) -> bytes:
     """Read the bytes of a JSON body, up to a limit."""
-    if request.content_type not in {"application/json", "application/octet-stream"}:
+    if request.headers.get("Content-Type") != _JSON and request.content_type not in {_JSON, "application/octet-stream"}:
         raise Refused(415, "Send the body as JSON with Content-Type: application/json.")
-    limit = most or request.app[SERVICES].max_body_bytes
-    too_large = Refused(413, f"The body is larger than {limit} bytes: send it in parts.")
-    if request.content_length is not None and request.content_length > limit:
-        raise too_large
-    chunks = bytearray()
-    while chunk := await request.content.readany():
-        chunks += chunk
-        if len(chunks) > limit:
-            raise too_large
+    limit = most or request.client_max_size
+    length = request.content_length
+    if length is not None and length > limit:
+        raise _too_large(limit)
+    try:
+        chunk = await request.content.readany()
+        if len(chunk) <= limit and request.content.at_eof():  # most bodies come in one piece
+            return chunk
+        chunks = bytearray(chunk)
+        while chunk and len(chunks) <= limit:
+            chunk = await request.content.readany()
+            chunks += chunk
+    except ConnectionResetError:
+        raise web.RequestPayloadError("the sender has gone") from None
+    if len(chunks) > limit:
+        raise _too_large(limit)
     return bytes(chunks)
+
+
+def _too_large(limit: int) -> Refused:
+    return Refused(413, f"The body is larger than {limit} bytes: send it in parts.")
 
 
 def decode(body: bytes, kind: type[_Body]) -> _Body:
     """Decode JSON into a type; raises `Refused` with a pointer to the field."""
-    if _NUL.search(body):
+    # The plain search first: it is a hundred times as fast, and hardly any body has what only looks like a NUL.
+    if b"\\u0000" in body and _NUL.search(body):
         raise Refused(422, "The body holds the character NUL (\\u0000), which cannot be stored: leave it out.")
     try:
         return msgspec.json.decode(body, type=kind)

@@ -5,7 +5,8 @@ import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -18,6 +19,7 @@ from gateway.content.values import missing, unfit
 from gateway.directory.model import ONE_LINE, Category
 from gateway.dispatch.group_commit import GroupCommit
 from gateway.dispatch.library import Library, Text, free_text
+from gateway.dispatch.metrics import Metrics
 from gateway.dispatch.refusals import FieldProblem, Refused, unprocessable, unprocessable_fields
 from gateway.dispatch.requests import (
     Audience,
@@ -26,23 +28,28 @@ from gateway.dispatch.requests import (
     NotificationStatus,
     lane_of,
 )
+from gateway.dispatch.tracing import Tracer
 from gateway.dispatch.wakeups import WakeUps
 from gateway.rules.categories import CATEGORIES
 from gateway.rules.categories import Audience as AudienceKind
 from gateway.store.database import Database
 from gateway.store.identity import new_id
-from gateway.store.notifications import (
-    EarlierAnswer,
-    find_earlier_answers,
-    record_postings,
-    unknown_contacts,
-    unknown_groups,
-    unknown_students,
-)
 from gateway.store.people import load_school
 from gateway.store.planning import enrolled_students
+from gateway.store.postings import (
+    EarlierAnswer,
+    Named,
+    find_earlier_answers,
+    record_postings,
+    recording,
+    unknown_people,
+)
 
 _ENDPOINT = "notifications"
+_AT_ONCE = 2
+"""Transactions under way: while the disk takes one, the requests of the next are read and checked."""
+_TEXTS = 128
+"""Free texts kept parsed: a system that writes to one family after the other sends the same text again and again."""
 _HORIZON = 1_000
 """Days within which every instant of a request lies; beyond is a mistake, and some databases cannot hold it."""
 _LIFETIMES = {
@@ -53,8 +60,7 @@ _LIFETIMES = {
 """How long deliveries are tried when the request does not say; an alert of yesterday only frightens."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Posting:
+class Posting(msgspec.Struct, frozen=True, kw_only=True):
     """One request on its way into the database."""
 
     id: str
@@ -65,7 +71,11 @@ class Posting:
     key: str | None
     document: str
     """The request as it is stored: equal requests have equal documents."""
+    answer: bytes
+    """What is said when it is taken."""
     at: dt.datetime
+    traceparent: str | None
+    """Where in a trace it was posted."""
 
     @property
     def school(self) -> str:
@@ -78,42 +88,70 @@ class Posting:
         return hashlib.sha256(self.document.encode()).hexdigest()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to give."""
 
     status: int
     body: bytes
     replayed: bool
-    wake: tuple[Lane, str] | None = None
-    """Lane and id of a new notification whose time has come."""
+    new: "New | None" = None
+    """None when it was recorded before."""
+
+
+class New(msgspec.Struct, frozen=True, kw_only=True):
+    """A notification that has just become durable."""
+
+    id: str
+    lane: Lane
+    due: bool
+    """Its time has come."""
+    traceparent: str | None
 
 
 class Intake:
     """Takes notifications in; those of one moment share a transaction."""
 
     def __init__(
-        self, database: Database, wakeups: WakeUps, library: Library, *, now: Callable[[], dt.datetime]
+        self,
+        database: Database,
+        wakeups: WakeUps,
+        library: Library,
+        *,
+        now: Callable[[], dt.datetime],
+        metrics: Metrics,
+        tracer: Tracer,
     ) -> None:
         self._database = database
         self._wakeups = wakeups
         self._library = library
         self._now = now
-        self._group = GroupCommit(self._commit, self._wake)
+        self._metrics = metrics
+        self._tracer = tracer
+        # SQLite has one writer at a time: a second group would only wait for it, and others could not join any more.
+        self._group = GroupCommit(self._commit, self._wake, at_once=1 if database.sqlite else _AT_ONCE)
 
     async def accept(self, principal: Principal, request: NotificationRequest, *, key: str | None) -> Accepted:
         """Record a notification; durable when this returns. Raises `Refused`, and then nothing was recorded."""
         lane = lane_of(request.category)
         _check_scope(principal, lane)
         now = self._now()
-        document = msgspec.json.encode(request, order="deterministic").decode()
-        return await self._group.take(
-            Posting(id=new_id(now), principal=principal, request=request, lane=lane, key=key, document=document, at=now)
+        identifier = new_id(now)
+        posting = Posting(
+            id=identifier,
+            principal=principal,
+            request=request,
+            lane=lane,
+            key=key,
+            document=msgspec.json.encode(request, order="deterministic").decode(),
+            answer=_answer(identifier),
+            at=now,
+            traceparent=self._tracer.traceparent(),
         )
+        return await self._group.take(posting)
 
     async def _commit(self, postings: Sequence[Posting]) -> Sequence[Accepted | Exception]:
         """Check and record postings in one transaction; those that were answered before get the same answer."""
-        async with self._database.writing() as connection:
+        async with recording(self._database) as connection:
             texts, refusals = await self._checked(connection, postings)
             fit = [posting for posting in postings if posting.id not in refusals]
             new = await record_postings(
@@ -136,13 +174,15 @@ class Intake:
         """Check everything about each posting; gives its text or why it is refused, by id."""
         texts: dict[str, Text] = {}
         refusals: dict[str, Refused] = {}
-        unknown = await _unknown_people(connection, postings)
+        unknown = await unknown_people(connection, {named for posting in postings for named in _named(posting)})
+        found: _Found = {}
         for posting in postings:
             request = posting.request
             try:
                 _check_form(request, posting.at)
-                text = await self._text(connection, posting.school, request)
-                _check_audience(posting.school, request.audience, unknown)
+                text = await self._text(connection, posting, found)
+                if unknown:
+                    _check_audience(posting.school, request.audience, unknown)
                 about = (
                     await students_asked(connection, posting.school, request.audience, posting.at)
                     if request.student_values
@@ -154,18 +194,40 @@ class Intake:
                 refusals[posting.id] = refusal
         return texts, refusals
 
-    async def _wake(self, accepted: Sequence[Accepted]) -> None:
-        due: dict[Lane, list[str]] = defaultdict(list)
-        for lane, notification in (one.wake for one in accepted if one.wake is not None):
-            due[lane].append(notification)
-        for lane, notifications in due.items():
-            await self._wakeups.wake("plan", lane, notifications)
+    async def _text(self, connection: AsyncConnection, posting: Posting, found: "_Found") -> Text:
+        """Find or read a posting's text; what the same group has `found` already is not looked up again."""
+        request = posting.request
+        if request.template is None:
+            assert request.content is not None  # noqa: S101  # _check_form has seen to it
+            return _parsed(request.content)
+        wanted = posting.school, request.template, request.category
+        if wanted not in found:
+            try:
+                found[wanted] = await self._library.find(connection, *wanted)
+            except Refused as refusal:
+                found[wanted] = refusal
+        text = found[wanted]
+        if isinstance(text, Refused):
+            raise text
+        return text
 
-    async def _text(self, connection: AsyncConnection, school: str, request: NotificationRequest) -> Text:
-        if request.template is not None:
-            return await self._library.find(connection, school, request.template, request.category)
-        assert request.content is not None  # noqa: S101  # _check_form has seen to it
-        return free_text(request.content)
+    async def _wake(self, accepted: Sequence[Accepted]) -> None:
+        lanes: dict[Lane, list[New]] = defaultdict(list)
+        for one in accepted:
+            if one.new is not None:
+                lanes[one.new.lane].append(one.new)
+        for lane, fresh in lanes.items():
+            self._metrics.accepted(lane, len(fresh))
+            due = [new for new in fresh if new.due]
+            traces = {new.id: new.traceparent for new in due if new.traceparent is not None}
+            if due:
+                await self._wakeups.wake("plan", lane, [new.id for new in due], traces=traces)
+
+
+_parsed = lru_cache(_TEXTS)(free_text)
+
+_Found = dict[tuple[str, str, Category], Text | Refused]
+"""Texts, or why there are none, by school, template and category."""
 
 
 def _check_scope(principal: Principal, lane: Lane) -> None:
@@ -206,7 +268,7 @@ def _audience_form(request: NotificationRequest) -> list[FieldProblem]:
 def _strangers(request: NotificationRequest) -> list[FieldProblem]:
     """Find values for students whom the notification is not about: most likely a misspelt id."""
     listed = request.audience.students
-    if listed is None:
+    if listed is None or not request.student_values:
         return []
     detail = "The audience does not list this student: correct the id or leave its values out."
     strangers = [student for student in request.student_values if student not in set(listed)]
@@ -230,6 +292,8 @@ def _is_near(moment: dt.datetime | None, now: dt.datetime) -> bool:
 
 
 def _times(request: NotificationRequest, now: dt.datetime) -> list[FieldProblem]:
+    if request.send_at is request.expires_at is request.respond_by is None:
+        return []
     problems = []
     for name in ("send_at", "expires_at", "respond_by"):
         moment = getattr(request, name)
@@ -250,37 +314,32 @@ def _times(request: NotificationRequest, now: dt.datetime) -> list[FieldProblem]
 
 
 _PEOPLE = {
-    "students": (unknown_students, "There is no such student in the directory."),
-    "groups": (unknown_groups, "No student is in such a group."),
-    "contacts": (unknown_contacts, "There is no such contact in the directory."),
+    "students": "There is no such student in the directory.",
+    "groups": "No student is in such a group.",
+    "contacts": "There is no such contact in the directory.",
 }
 
-_Unknown = Mapping[tuple[str, str], set[str]]
-"""Ids that are not the school's, by school and field of the audience."""
+
+def _named(posting: Posting) -> Iterator[Named]:
+    """List whom a posting names, for all of the group to be looked up at once."""
+    audience = posting.request.audience
+    for field, identifiers in (
+        ("students", audience.students),
+        ("groups", audience.groups),
+        ("contacts", audience.contacts),
+    ):
+        for identifier in identifiers or ():
+            yield posting.school, field, identifier
 
 
-async def _unknown_people(connection: AsyncConnection, postings: Sequence[Posting]) -> _Unknown:
-    """Look up at once whom all these postings name."""
-    named: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for posting in postings:
-        for field in _PEOPLE:
-            named[posting.school, field].update(getattr(posting.request.audience, field) or ())
-    return {
-        (school, field): await _PEOPLE[field][0](connection, school, tuple(ids))
-        for (school, field), ids in named.items()
-        if ids
-    }
-
-
-def _check_audience(school: str, audience: Audience, unknown: _Unknown) -> None:
+def _check_audience(school: str, audience: Audience, unknown: AbstractSet[Named]) -> None:
     """Refuse ids that are not the school's; a misspelt id must not silently reach nobody."""
     problems = []
-    for field, (_, detail) in _PEOPLE.items():
-        strange = unknown.get((school, field), set())
+    for field, detail in _PEOPLE.items():
         problems += [
             FieldProblem(pointer=f"/audience/{field}/{position}", detail=detail)
             for position, identifier in enumerate(getattr(audience, field) or ())
-            if identifier in strange
+            if (school, field, identifier) in unknown
         ][:20]
     if problems:
         raise unprocessable_fields(problems)
@@ -305,6 +364,8 @@ def _check_values(request: NotificationRequest, text: Text, about: Sequence[str]
         for name in missing(template, dict.fromkeys(given)):
             detail = f"The text has the placeholder (({name})), but no value is given for it."
             problems[name] = FieldProblem(pointer=f"/values/{name}", detail=detail)
+        if not (request.values or request.student_values):
+            continue
         for sentence in unfit(template, request.values):
             problems[sentence] = FieldProblem(pointer="/values", detail=sentence)
         for student, values in request.student_values.items():
@@ -328,6 +389,8 @@ def _names_given(request: NotificationRequest, about: Sequence[str]) -> set[str]
 
 def _broken_subjects(request: NotificationRequest, text: Text) -> Iterator[tuple[str, str]]:
     """Find values that would carry a line end into a subject, and so to a mail header."""
+    if not (request.values or request.student_values):
+        return
     used = {field.name for template in text.templates.values() for field in subject_fields(template)}
     places = [("/values", request.values)]
     places += [(f"/student_values/{student}", values) for student, values in request.student_values.items()]
@@ -350,6 +413,7 @@ def _row(posting: Posting, text: Text) -> dict[str, Any]:
         "status": NotificationStatus.ACCEPTED.value,
         "request": posting.document,
         "sources": msgspec.json.encode(dict(text.sources)).decode(),
+        "traceparent": posting.traceparent,
         "reference": request.reference,
         "created_by": posting.principal.key,
         "created_at": now,
@@ -367,7 +431,7 @@ def _kept_answer(posting: Posting) -> dict[str, Any]:
         "key": posting.key,
         "body_hash": posting.body_hash,
         "status": 202,
-        "answer": _answer(posting.id).decode(),
+        "answer": posting.answer.decode(),
         "notification": posting.id,
         "created_at": posting.at,
     }
@@ -386,10 +450,13 @@ def _answer(identifier: str) -> bytes:
 
 def _accepted(posting: Posting) -> Accepted:
     send_at = posting.request.send_at
-    due = send_at is None or send_at <= posting.at
-    return Accepted(
-        status=202, body=_answer(posting.id), replayed=False, wake=(posting.lane, posting.id) if due else None
+    new = New(
+        id=posting.id,
+        lane=posting.lane,
+        due=send_at is None or send_at <= posting.at,
+        traceparent=posting.traceparent,
     )
+    return Accepted(status=202, body=posting.answer, replayed=False, new=new)
 
 
 def _answer_again(posting: Posting, earlier: EarlierAnswer | None, refusal: Refused | None) -> Accepted | Exception:
@@ -399,4 +466,6 @@ def _answer_again(posting: Posting, earlier: EarlierAnswer | None, refusal: Refu
     if earlier.body_hash != posting.body_hash:
         return unprocessable("Idempotency-Key", "This Idempotency-Key was used with another body: choose a new one.")
     body = earlier.answer.encode()
-    return Accepted(status=earlier.status, body=body, replayed=body != _answer(posting.id))
+    if body == posting.answer:  # our own commit, whose confirmation was lost
+        return _accepted(posting)
+    return Accepted(status=earlier.status, body=body, replayed=True)

@@ -1,5 +1,6 @@
 """Who presents an API key: asked of the database now and then, not at every request."""
 
+import asyncio
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable
@@ -22,6 +23,7 @@ class KeyRing:
         self._database = database
         self._clock = clock
         self._known: OrderedDict[bytes, tuple[Principal, float]] = OrderedDict()
+        self._asking: dict[bytes, asyncio.Task[Principal | None]] = {}
 
     async def principal(self, text: str) -> Principal | None:
         """Tell who presents this key, or None when it is no live key of ours."""
@@ -31,6 +33,14 @@ class KeyRing:
         now = self._clock()
         if known is not None and now < known[1]:
             return known[0]
+        asking = self._asking.get(digest)
+        if asking is None:
+            # One question for all who present the key at this moment; it goes on when the first of them goes away.
+            asking = self._asking[digest] = asyncio.ensure_future(self._ask(digest, text, now))
+            asking.add_done_callback(lambda _: self._asking.pop(digest))
+        return await asyncio.shield(asking)
+
+    async def _ask(self, digest: bytes, text: str, now: float) -> Principal | None:
         async with self._database.reading() as connection:
             principal = await find_principal(connection, text)
         self._known.pop(digest, None)
