@@ -1,11 +1,6 @@
-"""Kills worker processes on PostgreSQL and Redis while they plan and send, and starts others in their place."""
+"""A school with three notifications on PostgreSQL and Redis, posted without a server."""
 
 import asyncio
-import random
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import msgspec
 from sqlalchemy import select
@@ -17,13 +12,11 @@ from gateway.dispatch.requests import Lane, NotificationRequest
 from gateway.dispatch.roster import Roster
 from gateway.settings import Settings
 from gateway.store.tables import notifications
-from tests.chaos.accounting import account
-from tests.chaos.embedded import Schedule
-from tests.chaos.running import WITHIN, Folder, kill
+from tests.chaos.running import WITHIN
 
 FAMILIES = 120
 _PRINCIPAL = Principal(key="chaos", name="chaos", school="school", scopes=frozenset(Scope))
-_EVERY_LANE = [word for lane in Lane for word in ("--lane", lane.value)]
+EVERY_LANE = [word for lane in Lane for word in ("--lane", lane.value)]
 _CONTENT = {"language": "en", "subject": "News", "body": "Dear ((contact_name)), this is about ((student_names))."}
 
 
@@ -74,44 +67,14 @@ async def post_all(gateway: Gateway) -> int:
     return FAMILIES * 2 * (2 + 1 + 1)
 
 
-def run_with_kills(
-    path: Path, database_url: str, redis_url: str, chance: random.Random, *, kills: int, patient: bool
-) -> Schedule:
-    """Let two workers and a clock do the work and kill a worker at `kills` moments.
-
-    `patient`, the dead workers' leases run out by themselves (a minute each); else they are ended at once.
-    """
-    folder = Folder(path, DATABASE_URL=database_url, REDIS_URL=redis_url)
-    folder.run("migrate")
-    settings = Settings(database_url=database_url, redis_url=redis_url, outbox_dir=folder.outbox)
-    expected = asyncio.run(_post(settings))
-    with _crew(folder) as workers:
-        for moment in sorted(chance.sample(range(1, expected), kills)):
-            folder.wait_for(moment)
-            position = chance.randrange(len(workers))
-            kill(workers[position])
-            workers[position] = folder.start("work", *_EVERY_LANE)
-            if not patient:
-                asyncio.run(_reclaim(settings))
-        asyncio.run(_until_finished(settings))
-    found = asyncio.run(account(database_url, folder.outbox))
-    faults = list(found.faults)
-    if found.pieces != expected:
-        faults.append(f"{found.pieces} pieces left instead of {expected}")
-    return Schedule(kills=kills, unanswered=found.unanswered, faults=faults)
-
-
-async def _post(settings: Settings) -> int:
+async def post_to(settings: Settings) -> int:
+    """Do the same for an installation."""
     async with assembled(settings) as gateway:
         return await post_all(gateway)
 
 
-async def _reclaim(settings: Settings) -> None:
-    async with assembled(settings) as gateway:
-        await gateway.reclaim_from_the_dead()
-
-
-async def _until_finished(settings: Settings) -> None:
+async def until_finished(settings: Settings) -> None:
+    """Wait until every notification is finished."""
     async with assembled(settings) as gateway, asyncio.timeout(WITHIN):
         open_ones = select(notifications.c.id).where(notifications.c.status != "finished").limit(1)
         while True:
@@ -119,15 +82,3 @@ async def _until_finished(settings: Settings) -> None:
                 if (await connection.execute(open_ones)).first() is None:
                     return
             await asyncio.sleep(0.05)
-
-
-@contextmanager
-def _crew(folder: Folder) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Start two workers and a clock; whoever stands in the list at the end is stopped."""
-    clock = folder.start("clock")
-    workers = [folder.start("work", *_EVERY_LANE) for _ in range(2)]
-    try:
-        yield workers
-    finally:
-        for process in (clock, *workers):
-            kill(process)

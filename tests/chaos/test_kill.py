@@ -1,28 +1,23 @@
-"""A killed gateway loses nothing and sends nothing twice: the short form for every test run.
+"""A killed demonstration, with its calls and letters, loses nothing and sends nothing twice.
 
-The long form, `make chaos ARGS="--schedules 20"`, prints totals.
+The long form (`make chaos`) also compares its decisions with those of a run in peace.
 """
 
-import random
+import asyncio
 from pathlib import Path
 
-from tests.chaos import distributed, embedded
+from tests.chaos.accounting import account
+from tests.chaos.running import Folder
 
-SEED = 20260615
-
-
-def test_killed_again_and_again_the_demonstration_ends_as_in_peace(tmp_path: Path) -> None:
-    """Three kills at seeded moments of one run: the same decisions, messages and deliveries, each left once."""
-    peace = embedded.run_in_peace(tmp_path / "peace")
-    assert peace.faults == []
-    chance = random.Random(SEED)  # noqa: S311  # repeatable on purpose
-    schedule = embedded.run_with_kills(tmp_path / "war", peace, chance, kills=3)
-    assert schedule.faults == []
-    assert schedule.kills == 3
+BEGUN = 400
+"""Pieces in the outbox when it is killed: some of every kind."""
 
 
-def test_killed_workers_leave_nothing_behind(tmp_path: Path, postgresql_database: str, redis_database: str) -> None:
-    """Two of the workers on PostgreSQL and Redis die at their work: others take it over, once."""
-    chance = random.Random(SEED)  # noqa: S311  # the same
-    schedule = distributed.run_with_kills(tmp_path, postgresql_database, redis_database, chance, kills=2, patient=False)
-    assert schedule.faults == []
+def test_killed_in_the_midst_the_demonstration_goes_on(tmp_path: Path) -> None:
+    """What was under way is found out about, and the rest leaves, each piece once."""
+    folder = Folder(tmp_path)
+    assert folder.kill_at(BEGUN, "demo")
+    folder.run("demo")
+    found = asyncio.run(account(folder.database_url, folder.outbox))
+    assert found.faults == []
+    assert found.pieces > BEGUN

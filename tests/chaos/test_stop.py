@@ -13,7 +13,7 @@ from gateway.assembly import GRACE_SECONDS, assembled
 from gateway.settings import Settings
 from gateway.store.tables import deliveries, notifications
 from tests.chaos.accounting import account
-from tests.chaos.distributed import _EVERY_LANE, _post, _until_finished
+from tests.chaos.distributed import EVERY_LANE, post_to, until_finished
 from tests.chaos.running import Folder, kill
 
 BEGUN = 40
@@ -33,9 +33,9 @@ def test_a_stopped_worker_owes_nothing(
         tmp_path, DATABASE_URL=postgresql_database, REDIS_URL=redis_database, METRICS_PORT=str(unused_tcp_port)
     )
     settings = Settings(database_url=postgresql_database, redis_url=redis_database, outbox_dir=folder.outbox)
-    worker = scraped.start("work", *_EVERY_LANE)
+    worker = scraped.start("work", *EVERY_LANE)
     try:
-        expected = asyncio.run(_post(settings))
+        expected = asyncio.run(post_to(settings))
         folder.wait_for(BEGUN, worker)
         with urlopen(f"http://127.0.0.1:{unused_tcp_port}/metrics", timeout=10) as answer:
             figures = answer.read().decode()
@@ -59,9 +59,9 @@ def test_a_stopped_worker_owes_nothing(
 
 def _finish(folder: Folder, settings: Settings) -> None:
     """Let another worker and the clock do the rest."""
-    others = [folder.start("clock"), folder.start("work", *_EVERY_LANE)]
+    others = [folder.start("clock"), folder.start("work", *EVERY_LANE)]
     try:
-        asyncio.run(_until_finished(settings))
+        asyncio.run(until_finished(settings))
     finally:
         for process in others:
             kill(process)

@@ -1,0 +1,179 @@
+"""A stage: the servers, processes and stand-ins of one installation, which faults are made on."""
+
+import asyncio
+import random
+import uuid
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+from sqlalchemy.engine import make_url
+
+from gateway.store.database import Database
+from gateway.store.migrate import migrate
+from tests import servers
+from tests.channels.twilio_server import ACCOUNT_SID, AUTH_TOKEN, FROM_NUMBER
+from tests.chaos.accounting import pieces
+from tests.chaos.distributed import EVERY_LANE
+from tests.chaos.faults import Stage
+from tests.chaos.ledger import Received
+from tests.chaos.mail_sink import MailSink, running_sink
+from tests.chaos.members import Member
+from tests.chaos.restartable import Restartable, restartable_postgresql, restartable_redis
+from tests.chaos.text_provider import TextProvider, running_provider
+
+_READY_SECONDS = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Servers:
+    """PostgreSQL and Redis, shared by all stages that need them."""
+
+    postgresql: Restartable
+    redis: Restartable
+
+
+@contextmanager
+def running_servers() -> Iterator[Servers]:
+    """Run both; raises `tests.servers.ServerMissingError`."""
+    with restartable_postgresql() as postgresql, restartable_redis() as redis:
+        yield Servers(postgresql=postgresql, redis=redis)
+
+
+@dataclass(kw_only=True)
+class Scene:
+    """A stage that is set: everything a fault can lay hands on."""
+
+    stage: Stage
+    folder: Path
+    base: str
+    database: Database
+    members: dict[str, Member]
+    session: aiohttp.ClientSession
+    servers: Servers | None = None
+    mail: MailSink | None = None
+    texts: TextProvider | None = None
+    hands: Mapping[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+    """One fault at a time for each program."""
+
+    @property
+    def workers(self) -> list[str]:
+        """Name the processes that send."""
+        return [name for name in self.members if name.startswith("worker")] or ["serve"]
+
+    def received(self, before: Received | None = None) -> Received:
+        """Tell what the outside has got since it had got `before`."""
+        now = self._received()
+        return now if before is None else Received(copies=now.copies - before.copies, told=now.told)
+
+    def _received(self) -> Received:
+        copies: Counter[str] = Counter()
+        if self.mail is not None:
+            copies.update({name: len(taken) for name, taken in self.mail.taken.items()})
+        if self.texts is not None:
+            copies.update(self.texts.taken)
+            return Received(copies=copies, told=dict(self.texts.told))
+        for counted in pieces(self.folder / "outbox").values():
+            copies.update(counted)
+        return Received(copies=copies)
+
+    @property
+    def news_on_its_way(self) -> bool:
+        """Whether receipts are still being told."""
+        return self.texts is not None and self.texts.telling
+
+
+@asynccontextmanager
+async def set_up(
+    stage: Stage, folder: Path, servers_: Servers | None, chance: random.Random, *, hurried: bool = True
+) -> AsyncIterator[Scene]:
+    """Set a stage and clear it afterwards."""
+    async with AsyncExitStack() as stack:
+        settings = _settings(_made(folder), base := f"http://127.0.0.1:{servers._free_port()}")
+        mail = texts = None
+        if stage.has_providers:
+            mail = await stack.enter_async_context(running_sink(chance))
+            texts = await stack.enter_async_context(running_provider(chance))
+            settings |= _of_providers(mail, texts)
+        if stage.distributed:
+            assert servers_ is not None
+            settings |= await _of_servers(servers_)
+        database = Database(settings["GATEWAY_DATABASE_URL"])
+        stack.push_async_callback(database.close)
+        await migrate(database)
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        members = {
+            name: Member(arguments, settings, folder / f"{name}.log", hurried=hurried)
+            for name, arguments in _roles(stage, base).items()
+        }
+        stack.callback(_end_all, members)
+        scene = Scene(
+            stage=stage, folder=folder, base=base, database=database, members=members, session=session,
+            servers=servers_ if stage.distributed else None, mail=mail, texts=texts,
+        )  # fmt: skip
+        await _until_ready(scene)
+        yield scene
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _roles(stage: Stage, base: str) -> dict[str, list[str]]:
+    serve = ["serve", "--host", "127.0.0.1", "--port", base.rpartition(":")[2]]
+    if not stage.distributed:
+        return {"serve": serve}
+    work = ["work", *EVERY_LANE]
+    return {"serve": serve, "clock": ["clock"], "worker-1": work, "worker-2": work}
+
+
+def _settings(folder: Path, base: str) -> dict[str, str]:
+    return {
+        "GATEWAY_DATABASE_URL": f"sqlite+aiosqlite:///{folder / 'gateway.db'}",
+        "GATEWAY_OUTBOX_DIR": str(folder / "outbox"),
+        "GATEWAY_PUBLIC_URL": base,
+        "GATEWAY_SECRET_KEY": "an invented secret for the chaos tests",
+    }
+
+
+def _of_providers(mail: MailSink, texts: TextProvider) -> dict[str, str]:
+    return {
+        "GATEWAY_EMAIL_PROVIDER": "smtp",
+        "GATEWAY_SMTP_HOST": "127.0.0.1",
+        "GATEWAY_SMTP_PORT": str(mail.port),
+        "GATEWAY_SMTP_CONNECTIONS": "2",
+        "GATEWAY_SMS_PROVIDER": "twilio",
+        "GATEWAY_TWILIO_ACCOUNT_SID": ACCOUNT_SID,
+        "GATEWAY_TWILIO_AUTH_TOKEN": AUTH_TOKEN,
+        "GATEWAY_TWILIO_FROM": FROM_NUMBER,
+        "GATEWAY_TWILIO_API_BASE_URL": texts.base_url,
+    }
+
+
+async def _of_servers(of: Servers) -> dict[str, str]:
+    name = f"chaos_{uuid.uuid4().hex}"
+    await asyncio.to_thread(servers.execute_sql, of.postgresql.url, f"CREATE DATABASE {name}")
+    url = make_url(of.postgresql.url).set(database=name).render_as_string(hide_password=False)
+    return {"GATEWAY_DATABASE_URL": url, "GATEWAY_REDIS_URL": of.redis.url}
+
+
+def _end_all(members: Mapping[str, Member]) -> None:
+    for member in members.values():
+        member.thaw()
+        member.kill()
+
+
+async def _until_ready(scene: Scene) -> None:
+    async with asyncio.timeout(_READY_SECONDS):
+        while True:
+            try:
+                async with scene.session.get(f"{scene.base}/health/ready") as answer:
+                    if answer.ok:
+                        return
+            except (aiohttp.ClientError, OSError):
+                pass
+            await asyncio.sleep(0.05)
