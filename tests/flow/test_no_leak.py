@@ -212,7 +212,10 @@ async def test_an_address_recorded_since_is_looked_for_in_the_text(idle: Install
     assert idle.outbox.mailed() == ["mum@example.org"]
     assert await idle.states(notification) == {"dad-e": "held", "mum-e": "sent"}
     assert (await idle.decided(notification))["kid", "dad"] == "hold R38"
-    assert [(task.kind, task.contact) for task in await idle.tasks()] == [("decide_hold", "dad")]
+    assert [(task.kind, task.contact) for task in await idle.tasks()] == [
+        ("confirm_details", "mum"),
+        ("decide_hold", "dad"),
+    ]
 
 
 async def test_a_confirmation_does_not_outlast_the_address_s_becoming_confidential(idle: Installation) -> None:

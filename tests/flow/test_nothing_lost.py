@@ -126,7 +126,10 @@ async def test_a_number_that_has_gone_leaves_the_unknown_to_a_person(idle: Insta
             await idle.back.sender.send(row.batch)
         idle.time.now += idle.time.now.resolution * 90_000_000
     assert (await idle.states(notification))["mum-m"] == "unknown"
-    assert [(task.kind, task.contact) for task in await idle.tasks()] == [("settle_unknown", "mum")]
+    assert [(task.kind, task.contact) for task in await idle.tasks()] == [
+        ("confirm_details", "mum"),
+        ("settle_unknown", "mum"),
+    ]
     assert await idle.status(notification) == "finished"
 
 
@@ -185,7 +188,10 @@ async def test_when_the_last_route_is_withdrawn_staff_hear_of_it(idle: Installat
     await idle.front.services.receipts.take([bounce])
     await idle.send_due()
     assert await idle.states(notification) == {"mum-e": "failed", "mum-l": "suppressed"}
-    assert [(task.kind, task.contact) for task in await idle.tasks()] == [("reach_by_hand", "mum")]
+    assert [(task.kind, task.contact) for task in await idle.tasks()] == [
+        ("confirm_details", "mum"),
+        ("reach_by_hand", "mum"),
+    ]
 
 
 async def test_contact_points_that_change_hands_reach_their_new_owners(idle: Installation) -> None:

@@ -179,4 +179,7 @@ async def test_who_has_no_route_any_more_is_a_task(idle: Installation, swept: bo
         category="emergency",
     )
     assert (await idle.decided(notification))["kid", "mum"] == "unreachable R24"
-    assert [(task.kind, task.contact) for task in await idle.tasks()] == [("reach_by_hand", "mum")]
+    assert [(task.kind, task.contact) for task in await idle.tasks()] == [
+        ("confirm_details", "mum"),
+        ("reach_by_hand", "mum"),
+    ]
