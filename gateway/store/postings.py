@@ -43,7 +43,12 @@ def recording(database: Database) -> AbstractAsyncContextManager[AsyncConnection
 async def _each_by_itself(database: Database) -> AsyncIterator[AsyncConnection]:
     """Open a connection on which each statement is a transaction."""
     async with database.engine.connect() as plain:
-        yield await plain.execution_options(isolation_level="AUTOCOMMIT")
+        try:
+            yield await plain.execution_options(isolation_level="AUTOCOMMIT")
+        except BaseException:
+            # Only the driver knows whether it is still of use, and nobody asks it: the next one gets another.
+            await plain.invalidate()
+            raise
 
 
 async def unknown_people(connection: AsyncConnection, named: Collection[Named]) -> set[Named]:

@@ -1,10 +1,12 @@
 """What a source system may get wrong: each mistake has its status, its field and a sentence that helps."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import pytest
 
+from gateway.web import make_application, serving
 from tests.api.office import LARGEST_BODY, NOTICE, Office
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -342,3 +344,22 @@ async def test_an_address_that_is_none(quiet_office: Office, method: str, path: 
     assert answer.status == status, answer.text
     answer.as_problem()
     assert (status == 405) == ("Allow" in answer.headers)
+
+
+async def test_a_sender_that_goes_away_in_mid_body(quiet_office: Office, caplog: pytest.LogCaptureFixture) -> None:
+    """It is no failure of ours: counted as a bad request, and logged as nothing."""
+    services = quiet_office.gateway.services
+    async with serving(make_application(services), host="127.0.0.1", port=0) as port:
+        reading, sending = await asyncio.open_connection("127.0.0.1", port)
+        sending.write(
+            b"POST /v1/notifications HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+            b"Authorization: Bearer %b\r\nContent-Length: 1000\r\nExpect: 100-continue\r\n\r\n"
+            % quiet_office.keys["admin"].encode()
+        )
+        assert await reading.readline() == b"HTTP/1.1 100 Continue\r\n"
+        sending.write(b'{"category":')
+        await sending.drain()
+        sending.transport.abort()
+    assert [record.message for record in caplog.records] == []
+    counted = services.metrics.exposition().decode()
+    assert 'gateway_http_requests_total{method="POST",route="/v1/notifications",status="500"}' not in counted

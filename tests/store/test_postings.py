@@ -141,6 +141,27 @@ async def test_a_group_is_written_whole_or_not_at_all(database: Database) -> Non
     assert await answer_for(database, "k") is None
 
 
+async def test_a_connection_that_failed_is_not_used_again(gateway_postgresql_url: str) -> None:
+    """Not even at once, when nobody has noticed yet that the server has cut it."""
+    database = Database(gateway_postgresql_url)
+    used = []
+
+    async def use(fault: Exception | None = None) -> None:
+        async with recording(database) as connection:
+            used.append((await connection.get_raw_connection()).driver_connection)
+            if fault is not None:
+                raise fault
+
+    with pytest.raises(RuntimeError):
+        await use(RuntimeError())
+    await use()
+    await use()
+    first, second, third = used
+    assert first is not second
+    assert second is third
+    await database.close()
+
+
 async def test_an_empty_group(database: Database) -> None:
     """When all were refused there is nothing to write."""
     assert await record(database) == set()
