@@ -234,7 +234,10 @@ class Channel(Protocol):
         """
 
     async def look_up(self, envelopes: Sequence[Envelope]) -> list[Handover | None]:
-        """Find out what became of unanswered attempts; None where the provider has not got the envelope."""
+        """Find out what became of unanswered attempts, one answer an envelope.
+
+        None where the provider has not got it; a hand-over with an error where it could not be asked.
+        """
 
     def read_receipts(self, request: CallbackRequest) -> list[Receipt]:
         """Check the signature, then read the news; raises `ReceiptRefusedError` and changes nothing otherwise."""

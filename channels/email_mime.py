@@ -18,7 +18,7 @@ from operator import itemgetter
 from types import MappingProxyType
 from typing import NamedTuple
 
-from channels.mail_content import Lines
+from channels.mail_content import Lines, UndottedLines
 
 
 class Values(NamedTuple):
@@ -108,7 +108,7 @@ class PreparedMail:
         reply_to: str | None = None,
         list_unsubscribe: str | None = None,
         values: Values = NO_VALUES,
-    ) -> bytes:
+    ) -> Lines:
         """Make one recipient's mail, with CRLF line ends and not dot-stuffed; raises `UnsafeHeaderError`.
 
         `date` is aware; `list_unsubscribe` is a web address that takes a POST (RFC 8058). A hole without a value
@@ -166,11 +166,11 @@ class _Body:
         order = [places[piece] if isinstance(piece, _Hole) else next(following) for piece in pieces]
         return cls(finished, holes, itemgetter(0, *order), _has_dotted_line(finished))
 
-    def filled(self, headers: bytes, values: tuple[Mapping[Hashable, str], Mapping[Hashable, str]]) -> bytes:
+    def filled(self, headers: bytes, values: tuple[Mapping[Hashable, str], Mapping[Hashable, str]]) -> Lines:
         """Put a mail together."""
         encoded = [_quoted(values[part][key]) for part, key in self._holes]
         content = b"".join(self._in_order((headers, *self._finished, *encoded)))
-        return content if self._dotted or _has_dotted_line(encoded) else Lines(content)
+        return Lines(content) if self._dotted or _has_dotted_line(encoded) else UndottedLines(content)
 
 
 def _has_dotted_line(pieces: Iterable[bytes]) -> bool:

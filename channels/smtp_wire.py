@@ -7,7 +7,7 @@ import aiosmtplib
 
 from channels.base import Mail
 from channels.errors import Retry, SendError
-from channels.mail_content import Lines
+from channels.mail_content import Lines, UndottedLines
 
 _ATOM = r'[^\s<>"@,\x00-\x1f\x7f\ud800-\udfff]+'
 _QUOTED = r'"(?:[^"\\\x00-\x1f\x7f\ud800-\udfff]|\\[\x20-\x7e])+"'
@@ -107,7 +107,7 @@ def lines_of(content: bytes) -> bytes:
 
 def stuffed(content: bytes) -> bytes:
     """Double every dot that begins a line (RFC 5321, section 4.5.2); without such dots nothing is copied."""
-    if isinstance(content, Lines):
+    if isinstance(content, UndottedLines):
         return content
     lines = lines_of(content).replace(b"\r\n.", b"\r\n..")
     return b"." + lines if lines.startswith(b".") else lines

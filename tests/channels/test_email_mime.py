@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from channels.email_mime import PreparedMail, UnsafeHeaderError, Values
-from channels.mail_content import Lines
+from channels.mail_content import Lines, UndottedLines
 
 NOW = dt.datetime(2026, 6, 15, 15, 30, tzinfo=dt.UTC)
 SENDER = ("St Anne's, Leeds", "office@school.example.org")
@@ -145,12 +145,13 @@ dotted_text = st.text(st.sampled_from("a.= \n\té" + "\r"), max_size=100)
 @example(".", "a", "", False)
 @example("a", ".b", "c", False)
 @example("x" * 75 + ".", "x" * 150 + ".", "a", True)
-def test_what_is_called_lines_needs_no_second_look(before: str, value: str, after: str, html: bool) -> None:  # noqa: FBT001  # a drawn value
-    """A mail is of the type that nobody checks or stuffs again when, and only when, it holds to its promise."""
+def test_what_a_mail_promises_about_its_bytes(before: str, value: str, after: str, html: bool) -> None:  # noqa: FBT001  # a drawn value
+    """Every mail keeps the promise about its line ends, and makes that about dots when it can keep it."""
     parts = (before, 1, after, 2, 1)
     values = {1: value, 2: after}
     content = build(plain=parts, html=parts[::-1] if html else None, values=Values(plain=values, html=values))
-    assert isinstance(content, Lines) == (b"\r\n." not in content)
+    assert isinstance(content, Lines)
+    assert isinstance(content, UndottedLines) == (b"\r\n." not in content)
     assert content.endswith(b"\r\n")
     assert content.count(b"\r\n") == content.count(b"\r") == content.count(b"\n")
 
