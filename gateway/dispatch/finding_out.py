@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from channels.base import Channel, Envelope, Handover, Recovery
+from channels.errors import Retry, SendError
 from gateway.directory.model import ChannelName
 from gateway.dispatch.recording import Recorder
 from gateway.dispatch.rendering import Renderer
@@ -57,11 +58,27 @@ class Inquiry:
             rendered = await self._renderer.render(connection, rows)
         pairs = [(row, made) for row in rows if isinstance(made := rendered[row.id], Envelope)]
         lost: _Findings = [(row, None) for row in rows if not isinstance(rendered[row.id], Envelope)]
+        found = await self._asked(provider, [envelope for _, envelope in pairs])
+        heard = [(row, handover) for (row, _), handover in zip(pairs, found, strict=True)]
+        now = self._now()
+        late: _Findings = [
+            (row, None) for row, handover in heard if _is_silence(handover) and row.expires_at and row.expires_at <= now
+        ]
+        return [(row, handover) for row, handover in heard if not _is_silence(handover)], [*lost, *late]
+
+    async def _asked(self, provider: Channel, envelopes: Sequence[Envelope]) -> Sequence[Handover | None]:
         try:
-            found = await provider.look_up([envelope for _, envelope in pairs])
+            return await provider.look_up(envelopes)
         except Exception:  # noqa: BLE001  # an adapter's fault must not lose a batch
             _log.exception("look_up_failed", extra={"provider": provider.name})
-            now = self._now()
-            late = [row for row, _ in pairs if row.expires_at is not None and row.expires_at <= now]
-            return [], [*lost, *((row, None) for row in late)]
-        return [(row, handover) for (row, _), handover in zip(pairs, found, strict=True)], lost
+            return [_not_asked(envelope, provider.name) for envelope in envelopes]
+
+
+def _is_silence(handover: Handover | None) -> bool:
+    """Whether the provider could not be asked: that says nothing about the text, least of all that it was taken."""
+    return handover is not None and not handover.accepted
+
+
+def _not_asked(envelope: Envelope, provider: str) -> Handover:
+    error = SendError(retry=Retry.UNKNOWN, code="not_asked", explanation="The provider's program failed when asked.")
+    return Handover(delivery=envelope.delivery, provider=provider, error=error)

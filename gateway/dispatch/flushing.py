@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from gateway.dispatch.recording import Result
 
@@ -65,11 +65,25 @@ async def stubbornly(record: Callable[[], Awaitable[None]], *, patience: float) 
     while True:
         try:
             await record()
-        except (OperationalError, InterfaceError, OSError) as error:
-            if asyncio.get_running_loop().time() >= deadline:
+        except (DBAPIError, OSError) as error:
+            if not _passes(error) or asyncio.get_running_loop().time() >= deadline:
                 raise
             _log.warning("not_recorded_yet", extra={"error": type(error).__name__})
             await asyncio.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
             tries += 1
         else:
             return
+
+
+_PASSING = ("08", "40", "53", "57")
+"""SQLSTATE classes: connection lost, rolled back for others' sake, too busy, going or coming up."""
+
+
+def _passes(error: DBAPIError | OSError) -> bool:
+    """Tell a database that is away from a statement that is wrong.
+
+    asyncpg's errors of a server that goes or comes up arrive as plain `DBAPIError`s: only their SQLSTATE tells.
+    """
+    if isinstance(error, OSError | OperationalError | InterfaceError) or error.connection_invalidated:
+        return True
+    return str(getattr(error.orig, "sqlstate", None) or "").startswith(_PASSING)

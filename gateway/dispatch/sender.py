@@ -149,7 +149,8 @@ class Sender:
                 if rows:
                     return _Work(rows[0].batch, rows, unknown)
             rows = await self._admitted(connection, due, now) if due.number else ()
-            more = (bool(rows) and due.number > len(rows)) or due.unknown > len(unknown)
+            # What has been found out about may be due to be sent again.
+            more = bool(unknown) or (bool(rows) and due.number > len(rows))
             return _Work(batch, rows, unknown, more=more)
 
     async def _admitted(self, connection: AsyncConnection, due: Due, now: dt.datetime) -> Sequence[Any]:

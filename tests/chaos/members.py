@@ -30,14 +30,13 @@ class Member:
         assert self._process.pid is not None
         return self._process.pid
 
-    @property
-    def alive(self) -> bool:
-        """Whether it runs."""
-        return self._process.is_alive()
-
     def kill(self) -> None:
         """End it at once: no handler runs, nothing is flushed, no connection is closed."""
         self._process.kill()
+        self._process.join()
+
+    def wait(self) -> None:
+        """Let it come to its own end."""
         self._process.join()
 
     def start_again(self) -> None:

@@ -13,7 +13,6 @@ import aiohttp
 from sqlalchemy.engine import make_url
 
 from gateway.store.database import Database
-from gateway.store.migrate import migrate
 from tests import servers
 from tests.channels.twilio_server import ACCOUNT_SID, AUTH_TOKEN, FROM_NUMBER
 from tests.chaos.accounting import pieces
@@ -103,7 +102,8 @@ async def set_up(
             settings |= await _of_servers(servers_)
         database = Database(settings["GATEWAY_DATABASE_URL"])
         stack.push_async_callback(database.close)
-        await migrate(database)
+        migration = Member(["migrate"], settings, folder / "migrate.log", hurried=False)
+        await asyncio.to_thread(migration.wait)
         session = await stack.enter_async_context(aiohttp.ClientSession())
         members = {
             name: Member(arguments, settings, folder / f"{name}.log", hurried=hurried)

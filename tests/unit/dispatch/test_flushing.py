@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from gateway.dispatch.flushing import Flushing
 
@@ -12,16 +13,17 @@ from gateway.dispatch.flushing import Flushing
 class Ledger:
     """Takes results down; the first `failures` times it is away."""
 
-    def __init__(self, failures: int = 0) -> None:
+    def __init__(self, failures: int = 0, error: Exception | None = None) -> None:
         self.pages: list[list[Any]] = []
         self.written = asyncio.Event()
         self._failures = failures
+        self._error = error or ConnectionResetError()
 
     async def record(self, results: Sequence[Any]) -> None:
         """Take a page down."""
         if self._failures:
             self._failures -= 1
-            raise ConnectionResetError
+            raise self._error
         self.pages.append(list(results))
         self.written.set()
 
@@ -67,4 +69,36 @@ async def test_a_database_that_stays_away_is_an_error() -> None:
     flushing = Flushing(Ledger(failures=10).record, patience=0.0)
     flushing.add(result(1))
     with pytest.raises(ConnectionResetError):
+        await flushing.close()
+
+
+class PostgresqlError(Exception):
+    """As the driver hands it on: its class says nothing, its SQLSTATE all."""
+
+    def __init__(self, sqlstate: str) -> None:
+        super().__init__(sqlstate)
+        self.sqlstate = sqlstate
+
+
+def told(sqlstate: str) -> DBAPIError:
+    """Make the error that the caller of a statement sees."""
+    return DBAPIError("UPDATE", None, PostgresqlError(sqlstate))
+
+
+@pytest.mark.parametrize("sqlstate", ["08003", "40P01", "53300", "57P01", "57P02", "57P03"])
+async def test_a_server_that_goes_or_comes_up_is_waited_for(sqlstate: str) -> None:
+    """Connection gone, deadlock, too many clients, shut down, crashed, starting up: none costs an answer."""
+    ledger = Ledger(failures=1, error=told(sqlstate))
+    flushing = Flushing(ledger.record)
+    flushing.add(result(1))
+    await flushing.close()
+    assert ledger.pages == [[result(1)]]
+
+
+@pytest.mark.parametrize("sqlstate", ["22001", "23505", "42703"])
+async def test_a_wrong_statement_is_an_error_at_once(sqlstate: str) -> None:
+    """Asking again changes nothing about a value that does not fit."""
+    flushing = Flushing(Ledger(failures=1, error=told(sqlstate)).record)
+    flushing.add(result(1))
+    with pytest.raises(DBAPIError):
         await flushing.close()
