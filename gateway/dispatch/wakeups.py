@@ -131,9 +131,10 @@ class WakeUps:
     async def stop(self, *, patience: float) -> None:
         """Take no more wake-ups, interrupt what runs, and wait up to `patience` seconds for it to hand back."""
         if self._worker is not None and self._loop is not None:
-            # Else the consumers, which live until the last thread has ended, would fetch what others could do.
+            # Else the consumers, which live until the last thread has ended, would fetch what others could do. A paused
+            # one would sleep for three seconds before it ends; a stopped one only beats no more while the work ends.
             for consumer in list(self._worker.consumers.values()):
-                consumer.pause()
+                consumer.stop()
             self._loop.stop()
             await asyncio.to_thread(self._worker.stop, timeout=int(patience * 1000))
             self._worker = None
