@@ -22,7 +22,7 @@ _WORKERS = {"emergency worker": ("emergency",), "bulk worker": ("bulk",)}
 
 def measure(options: Options, running: Servers) -> list[Result]:
     """Send the same alert idle and busy, in turn; texts go to the outbox, mails to the sink."""
-    reached, waiting = options.size(3_600, quick=20), options.size(100_000, quick=400)
+    reached, waiting = options.size(3_600, quick=20), options.size(100_000, quick=3_000)
     idle: list[Course] = []
     busy: list[Course] = []
     url = running.new_gateway_database("emergency")
