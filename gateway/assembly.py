@@ -75,6 +75,9 @@ THREADS = {Lane.EMERGENCY: 4, Lane.STANDARD: 4, Lane.BULK: 2}
 GRACE_SECONDS = 20.0
 """How long a stopping process may finish or hand back what it has claimed."""
 
+_LAST_WORDS_SECONDS = 5.0
+"""How long it may still announce what it has just accepted."""
+
 
 def utc_now() -> dt.datetime:
     """Tell the time."""
@@ -140,6 +143,7 @@ async def assembled(
     far as it has set nothing else. `tracer` replaces the one that the settings ask for.
     """
     policy = policy or Policy()
+    library = Library(await asyncio.to_thread(read_library, LIBRARY))
     database = Database(settings.database_url)
     if settings.sqlite:
         await migrate(database)
@@ -153,12 +157,12 @@ async def assembled(
         now=now,
         chance=random.random,
     )
+    intake = Intake(database, wakeups, library, now=now, metrics=metrics, tracer=tracer)
     readiness, backlog = Readiness(database, settings.redis_url, gate), Backlog(database, now=now)
     try:
         secret = settings.secret_key or await keep_secret(database, "link_key", secrets.token_hex(32))
         owner = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
         catalogues = Catalogues.from_files(await asyncio.to_thread(locales.catalogue_files))
-        library = Library(await asyncio.to_thread(read_library, LIBRARY))
         sending = Sending(
             mail_from=settings.email_from,
             public_url=settings.public_url,
@@ -173,7 +177,7 @@ async def assembled(
             database=database,
             wakeups=wakeups,
             keys=KeyRing(database, clock=time.monotonic),
-            intake=Intake(database, wakeups, library, now=now, metrics=metrics, tracer=tracer),
+            intake=intake,
             library=library,
             snapshots=snapshots,
             receipts=receipts,
@@ -241,6 +245,7 @@ async def assembled(
             catalogue_languages=catalogues.languages,
         )
     finally:
+        await intake.finish(patience=_LAST_WORDS_SECONDS)
         await wakeups.stop(patience=GRACE_SECONDS)
         for channel in channels.values():
             await channel.close()

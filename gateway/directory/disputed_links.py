@@ -100,12 +100,11 @@ def _joined(rows: Sequence[Relationship]) -> Relationship:
 def _held(joined: Relationship, rows: Sequence[Relationship], *, united_states: bool) -> Relationship:
     """Give a disputed pair the form that holds a parent or carer, and that makes nobody one whom no feed calls so."""
     named = any(_is_parent_or_carer(row, united_states=united_states) for row in rows)
-    if not named:  # one feed's residence and the other's care make no parent together
-        joined = msgspec.structs.replace(joined, care_of_child=all(row.care_of_child for row in rows))
-    else:
-        joined = msgspec.structs.replace(joined, parental_responsibility=_responsibility(joined, rows))
+    joined = msgspec.structs.replace(joined, parental_responsibility=_responsibility(joined, rows))
     if named:
         return held_as_parent(joined, proven=True)
+    # One feed's residence and the other's care make no parent together.
+    joined = msgspec.structs.replace(joined, care_of_child=all(row.care_of_child for row in rows))
     return _careful(joined, rows)
 
 

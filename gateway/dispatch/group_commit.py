@@ -58,6 +58,12 @@ class GroupCommit(Generic[Item, Answer]):
         self._begin_soon()
         return await answer
 
+    async def finish(self) -> None:
+        """Wait until all that was asked for is committed and told; for the end, when nobody asks any more."""
+        while self._waiting or self._under_way or self._telling is not None:
+            await asyncio.sleep(0)
+            await asyncio.gather(*self._under_way, *filter(None, [self._telling]))
+
     def _begin_soon(self) -> None:
         """Begin a group once all that happens at this moment has been gathered, unless enough are under way."""
         if self._waiting and not self._beginning and len(self._under_way) < self._at_once:

@@ -1,5 +1,7 @@
 """Intake: requests are checked completely, then recorded with their keys and answers in a shared transaction."""
 
+import asyncio
+import contextlib
 import datetime as dt
 import hashlib
 import re
@@ -148,6 +150,12 @@ class Intake:
             traceparent=self._tracer.traceparent(),
         )
         return await self._group.take(posting)
+
+    async def finish(self, *, patience: float) -> None:
+        """Announce what was accepted last, within seconds; beyond, the clock finds it."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                await self._group.finish()
 
     async def _commit(self, postings: Sequence[Posting]) -> Sequence[Accepted | Exception]:
         """Check and record postings in one transaction; those that were answered before get the same answer."""

@@ -176,7 +176,7 @@ async def release_planning(connection: AsyncConnection, notification: str, *, ow
     await connection.execute(
         update(notifications)
         .where(notifications.c.id == notification, notifications.c.status == "planning", notifications.c.owner == owner)
-        .values(lease_until=LONG_AGO)
+        .values(owner=None, lease_until=LONG_AGO)
     )
 
 

@@ -199,10 +199,13 @@ class Installation:
                 await self.back.sender.send(batch)
 
     async def comes_to(self, notification: str, states: dict[str, str]) -> None:
-        """Wait until the contact points' deliveries have come to these states."""
+        """Wait until the contact points' deliveries have come to these states, and the status with them."""
 
         async def there() -> bool:
-            return await self.states(notification) == states
+            if await self.states(notification) != states:
+                return False
+            async with self.front.database.reading() as connection:
+                return not await unfinished(connection)
 
         await self.until(there)
 

@@ -209,6 +209,17 @@ def test_a_dispute_admits_no_stranger_and_drops_no_parent(
             assert told is Outcome.HOLD or (told is Outcome.SEND and category in FLAG_EXEMPT)
 
 
+@pytest.mark.parametrize("category", [Category.EMERGENCY, Category.SAFEGUARDING])
+def test_two_feeds_do_not_revive_a_birth_parent_together(category: Category) -> None:
+    """One feed's responsibility and the other's birth, of an adopted child's social worker: held."""
+    adopted = msgspec.structs.replace(ANA, care_status=CareStatus.ADOPTED)
+    responsible = rui(
+        natural_parent=False, professional="social_worker", parental_responsibility=Responsibility.YES, reports=Flag.YES
+    )
+    birth = rui(professional="social_worker", emergency_contact=True, reports=Flag.YES)
+    assert outcome(joined(responsible, birth, student=adopted).directory, category) is Outcome.HOLD
+
+
 def test_who_is_in_one_feed_only_is_taken_over() -> None:
     """Students, contacts, points and links are united."""
     ben = Student(id="ben")

@@ -21,6 +21,7 @@ class Book:
     groups: list[list[str]] = field(default_factory=list)
     written: list[str] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
+    tellable: asyncio.Event = field(default_factory=asyncio.Event)
     lost_confirmations: int = 0
     at_once: int = 0
     most_at_once: int = 0
@@ -42,13 +43,16 @@ class Book:
 
     async def after(self, answers: Sequence[str]) -> None:
         """Hear what was committed."""
+        await self.tellable.wait()
         self.told += answers
 
 
 @pytest.fixture
 def book() -> Book:
-    """Give a book that is still closed."""
-    return Book()
+    """Give a book that is still closed, with someone who listens at once."""
+    book = Book()
+    book.tellable.set()
+    return book
 
 
 def start(group: GroupCommit[str, str], *items: str) -> list[asyncio.Task[str]]:
@@ -99,6 +103,21 @@ async def test_as_many_transactions_as_allowed(book: Book) -> None:
     assert await settled(book, *tasks) == [f"{item} taken" for item in "abcd"]
     assert book.groups == [["a"], ["b"], ["c", "d"]]
     assert book.most_at_once == 2
+
+
+async def test_the_end_waits_for_what_is_still_to_be_told(book: Book) -> None:
+    """What was taken just before a process stops is announced before its connections close."""
+    book.tellable.clear()
+    group = GroupCommit(book.commit, book.after)
+    tasks = start(group, "a", "b")
+    await turns()
+    end = asyncio.create_task(group.finish())
+    assert await settled(book, *tasks) == ["a taken", "b taken"]
+    await turns()
+    assert (end.done(), book.told) == (False, [])
+    book.tellable.set()
+    await end
+    assert book.told == ["a taken", "b taken"]
 
 
 async def test_a_group_has_a_largest_size(book: Book) -> None:
