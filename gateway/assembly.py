@@ -69,8 +69,11 @@ _log = logging.getLogger(__name__)
 
 LIBRARY = Path(__file__).parent / "content" / "library"
 
-THREADS = {Lane.EMERGENCY: 4, Lane.STANDARD: 4, Lane.BULK: 2}
+THREADS = {Lane.EMERGENCY: 4, Lane.STANDARD: 4, Lane.BULK: 2, Lane.LETTERS: 1, Lane.WEBHOOKS: 2}
 """Batches in work at once in one process. A thread waits for its batch, so more of them cost little and gain little."""
+
+ALSO = {Lane.BULK: (Lane.LETTERS, Lane.WEBHOOKS)}
+"""What workers of a lane take besides: with one worker for each kind of notification nothing is left undone."""
 
 GRACE_SECONDS = 20.0
 """How long a stopping process may finish or hand back what it has claimed."""
@@ -124,7 +127,8 @@ class Gateway:
         self.wakeups.serve(PAGE, self.pager.send)
         for channel in self.channels.values():
             await channel.open()
-        self.wakeups.start(lanes, threads=sum(THREADS[lane] for lane in lanes))
+        taken = dict.fromkeys(each for lane in lanes for each in (lane, *ALSO.get(lane, ())))
+        self.wakeups.start({lane: THREADS[lane] for lane in taken})
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ from gateway.settings import Settings, SettingsError, read_settings
 _PROCESSES = frozenset({"serve", "work", "clock"})
 _RANK = ["DEBUG", "INFO", "WARNING", "ERROR"].index
 
-LANES = ("emergency", "standard", "bulk")
+LANES = ("emergency", "standard", "bulk", "letters", "webhooks")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

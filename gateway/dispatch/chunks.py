@@ -1,7 +1,7 @@
 """From an answer of the rules to the rows of one planned chunk: pure."""
 
 import datetime as dt
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import msgspec
 from gateway.content.languages import choose
 from gateway.directory.masking import masked
 from gateway.directory.model import Category, ChannelName, ContactPoint, School
-from gateway.dispatch.requests import Lane
+from gateway.dispatch.requests import Lane, lane_on
 from gateway.rules.answer import Answer, Decision, Mode, Outcome, PlannedDelivery, PlannedMessage
 from gateway.rules.policy import Policy
 from gateway.store.identity import derived_id
@@ -226,7 +226,7 @@ def delivery_row(
         "contact": message.contact,
         "point": delivery.point,
         "channel": delivery.channel.value,
-        "lane": plan.lane.value,
+        "lane": lane_on(delivery.channel, plan.lane).value,
         "position": position,
         "address": masked(points[delivery.point]),
         "place": place_of(plan.school, points[delivery.point]),
@@ -260,6 +260,11 @@ def put_in_batches(notification: str, deliveries: list[dict[str, Any]]) -> None:
             name = derived_id(notification, "batch", batch[0]["id"])
             for row in batch:
                 row["batch"] = name
+
+
+def batches_due(deliveries: Iterable[Mapping[str, Any]], now: dt.datetime) -> set[tuple[str, str]]:
+    """Name the batches (lane, batch) of new deliveries that may leave at once."""
+    return {(row["lane"], row["batch"]) for row in deliveries if row["due_at"] is not None and row["due_at"] <= now}
 
 
 def tasks_of(plan: Plan, decisions: Sequence[Decision], now: dt.datetime) -> Iterator[dict[str, Any]]:

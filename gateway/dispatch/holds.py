@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.dispatch.chunks import (
     after_text_check,
+    batches_due,
     delivery_row,
     keep_back,
     message_id,
@@ -121,7 +122,7 @@ class Holds:
             await add_tasks(connection, decided.notices(now))
             due = await _Freed(connection, decided, now).settle({(row.student, row.contact): row for row in pairs})
         await settle_statuses(self._database, [notification], now=now)
-        await self._wakeups.wake("send", record.lane, sorted(due))
+        await self._wakeups.wake_batches(due)
 
 
 class _Freed:
@@ -133,7 +134,7 @@ class _Freed:
         self._plan = decided.plan
         self._now = now
 
-    async def settle(self, held: Mapping[_Pair, Any]) -> set[str]:
+    async def settle(self, held: Mapping[_Pair, Any]) -> set[tuple[str, str]]:
         """Correct decisions and tasks of held pairs; gives the batches that are due at once."""
         waits = await unsettled_contacts(
             self._connection,
@@ -208,7 +209,7 @@ class _Freed:
         if gone:
             _log.info("holds_gone", extra={"notification": self._plan.notification, "holds": len(gone)})
 
-    async def _start(self, messages: Mapping[str, PlannedMessage], telling: Mapping[str, bool]) -> set[str]:
+    async def _start(self, messages: Mapping[str, PlannedMessage], telling: Mapping[str, bool]) -> set[tuple[str, str]]:
         if not messages:
             return set()
         neutral, points = self._decided.evaluation.impersonal_points, self._decided.points
@@ -226,4 +227,4 @@ class _Freed:
         await add_deliveries(self._connection, rows)
         # What was withdrawn into the hold bears the same ids, and goes after all.
         await start_again(self._connection, [row for row in rows if row["state"] == "queued"])
-        return {row["batch"] for row in rows if row["due_at"] is not None and row["due_at"] <= self._now}
+        return batches_due(rows, self._now)

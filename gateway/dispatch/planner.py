@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.dispatch.chunks import Rows, rows_of
+from gateway.dispatch.chunks import Rows, batches_due, rows_of
 from gateway.dispatch.deciding import decide_about, school_of
 from gateway.dispatch.deny_snapshots import DenySnapshots
 from gateway.dispatch.disclosing import telling_messages
@@ -144,8 +144,7 @@ class Planner:
             return None
         contacts = len({decision["contact"] for decision in rows["decisions"]})
         self._metrics.planned(row.lane, contacts=contacts, deliveries=len(rows["deliveries"]))
-        due = {row["batch"] for row in rows["deliveries"] if row["due_at"] is not None and row["due_at"] <= now}
-        await self._wakeups.wake("send", row.lane, sorted(due))
+        await self._wakeups.wake_batches(batches_due(rows["deliveries"], now))
         return last
 
     async def _decide(

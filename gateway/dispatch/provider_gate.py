@@ -22,7 +22,7 @@ from gateway.tracking.breaker import Breaker, Cause, Standing
 
 _log = logging.getLogger(__name__)
 
-RESERVE: Mapping[Lane, float] = {Lane.EMERGENCY: 0.0, Lane.STANDARD: 0.25, Lane.BULK: 0.5}
+RESERVE: Mapping[Lane, float] = {Lane.EMERGENCY: 0.0, Lane.STANDARD: 0.25, Lane.BULK: 0.5, Lane.LETTERS: 0.25}
 """The share of a provider's bucket that each lane leaves for those above it."""
 
 CACHED = dt.timedelta(seconds=1)

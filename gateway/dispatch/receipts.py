@@ -80,8 +80,7 @@ class ReceiptDesk:
 
     async def _follow_up(self, wake: Sequence[tuple[str, str]], concerned: set[str]) -> None:
         await settle_statuses(self._database, concerned, now=self._now())
-        for lane, batch in wake:
-            await self._wakeups.wake("send", lane, [batch])
+        await self._wakeups.wake_batches(wake)
 
 
 def _mark(receipt: Receipt) -> PointState | None:

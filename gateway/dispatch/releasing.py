@@ -95,6 +95,5 @@ class ReleaseDesk:
                 at=now,
             )
         await settle_statuses(self._database, [notification.id], now=now)
-        for lane, batch in sorted({(row.lane, row.batch) for row in free}):
-            await self._wakeups.wake("send", lane, [batch])
+        await self._wakeups.wake_batches((row.lane, row.batch) for row in free)
         return Released(id=notification.id, released=len(free), still_held=len(waiting) - len(free))

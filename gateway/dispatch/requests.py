@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 
 from gateway.content.values import Scalar
-from gateway.directory.model import ONE_LINE, Category, Identifier
+from gateway.directory.model import ONE_LINE, Category, ChannelName, Identifier
 from gateway.rules.consent import Needed
 
 
@@ -73,11 +73,15 @@ class NotificationRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
 
 
 class Lane(StrEnum):
-    """Which queue, workers and budget a notification uses."""
+    """Which queue, workers and budget work uses: the first three a notification, the others what comes of it."""
 
     EMERGENCY = "emergency"
     STANDARD = "standard"
     BULK = "bulk"
+    LETTERS = "letters"
+    """Typesetting keeps a processor busy; no mail waits behind it."""
+    WEBHOOKS = "webhooks"
+    """Other systems answer when they like; several events a message make it the busiest lane of all."""
 
 
 class NotificationStatus(StrEnum):
@@ -100,3 +104,8 @@ def lane_of(category: Category) -> Lane:
     if category in _EMERGENCY:
         return Lane.EMERGENCY
     return Lane.BULK if category in _BULK else Lane.STANDARD
+
+
+def lane_on(channel: ChannelName, lane: Lane) -> Lane:
+    """Give the lane of a delivery on a channel of a notification of this lane."""
+    return Lane.LETTERS if channel is ChannelName.LETTER else lane

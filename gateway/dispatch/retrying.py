@@ -9,6 +9,7 @@ _SECONDS: Mapping[Lane, tuple[float, ...]] = {
     Lane.EMERGENCY: (2, 5, 10, 20, 40, 60, 120, 300, 600),
     Lane.STANDARD: (15, 60, 300, 900, 3_600, 7_200, 14_400),
     Lane.BULK: (60, 300, 1_800, 7_200, 21_600, 43_200),
+    Lane.LETTERS: (60, 300, 1_800, 7_200, 21_600, 43_200),
 }
 """Delays after the first, second … refusal. An alert is stale after minutes, a newsletter after days."""
 

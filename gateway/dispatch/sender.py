@@ -187,7 +187,7 @@ class Sender:
                         await self._put_off(slice_, error)
                         del waiting[: len(slice_)]
                         continue
-                    await self._wake(wake)
+                    await self._wakeups.wake_batches(wake)
                     if not claim.holds():
                         return
                     del waiting[: len(slice_)]
@@ -259,7 +259,7 @@ class Sender:
         async with self._database.writing() as connection:
             carrying = bool(await merged_with(connection, [row.id for row, _ in results]))
             wake = await self._recorder.record(connection, results, now=self._now(), carrying=carrying)
-        await self._wake(wake)
+        await self._wakeups.wake_batches(wake)
         first, _ = results[0]
         provider = self._channels[ChannelName(first.channel)].name
         for (news, state), number in Counter((outcome.news, outcome.change.state) for _, outcome in results).items():
@@ -281,10 +281,6 @@ class Sender:
             throttled=sum_.throttled,
             retry_after=sum_.retry_after,
         )
-
-    async def _wake(self, wake: Sequence[tuple[str, str]]) -> None:
-        for lane, batch in dict.fromkeys(wake):
-            await self._wakeups.wake("send", lane, [batch])
 
     @contextlib.asynccontextmanager
     async def _renewed(self, ids: list[str]) -> AsyncIterator["_Claim"]:

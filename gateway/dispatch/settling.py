@@ -10,8 +10,10 @@ from gateway.directory.masking import masked
 from gateway.directory.model import ContactPoint, PointState, School
 from gateway.dispatch.chunks import UNDECIDED, Route, decode_routes, delivery_id, put_in_batches, queued
 from gateway.dispatch.messages import students_of
+from gateway.dispatch.requests import Lane, lane_on
 from gateway.rules.answer import Mode
 from gateway.store.identity import derived_id
+from gateway.store.notifications import lanes_of
 from gateway.store.people import key_of, load_points, load_school
 from gateway.store.roster import raise_version
 from gateway.store.sending import add_deliveries, lock_messages, mark_points, merged_with, open_or_done
@@ -32,7 +34,11 @@ async def start_next_routes(
     still_alive = await open_or_done(connection, list(messages))
     following = [(row, route) for row in rows if (route := _following(messages[row.message], row, now)) is not None]
     points = await _find_points(connection, {(row.school, route.point) for row, (_, route) in following})
-    started = [_next_delivery(messages[row.message], row, *route, points, now) for row, route in following]
+    lanes = await lanes_of(connection, {row.notification for row, _ in following})
+    started = [
+        _next_delivery(messages[row.message], row, *route, points, lanes[row.notification], now)
+        for row, route in following
+    ]
     going_on = {row.id for row, _ in following}
     hopeless = [row for row in rows if row.id not in going_on and row.message not in still_alive]
     if started:
@@ -55,7 +61,7 @@ def _following(message: Any, row: Any, now: dt.datetime) -> tuple[int, Route] | 
 
 
 def _next_delivery(
-    message: Any, row: Any, position: int, route: Route, points: "_Points", now: dt.datetime
+    message: Any, row: Any, position: int, route: Route, points: "_Points", lane: str, now: dt.datetime
 ) -> dict[str, Any]:
     found = points.get((row.school, route.point))
     return queued(now, now) | {
@@ -66,7 +72,7 @@ def _next_delivery(
         "contact": row.contact,
         "point": route.point,
         "channel": route.channel.value,
-        "lane": row.lane,
+        "lane": lane_on(route.channel, Lane(lane)).value,
         "position": position,
         "address": masked(found[1]) if found else "gone",
         "place": None,

@@ -7,7 +7,8 @@ import asyncio
 import logging
 import threading
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import dramatiq
@@ -46,31 +47,20 @@ class WakeUps:
     """Where work is announced and taken: one queue a lane, in this process or on Redis."""
 
     def __init__(self, redis_url: str | None, *, namespace: str = "dramatiq", tracer: Tracer | None = None) -> None:
-        middleware: list[Middleware] = [CurrentMessage()]
         self._tracer = tracer or Tracer()
-        self._broker: Broker
-        if redis_url is None:
-            self._broker = StubBroker(middleware=middleware)
-        else:
-            self._broker = RedisBroker(  # type: ignore[no-untyped-call]  # dramatiq types it not
-                url=redis_url,
-                middleware=middleware,
-                namespace=namespace,
-                heartbeat_timeout=_HEARTBEAT_MS,
-                maintenance_chance=_MAINTENANCE,
-            )
-        for lane in Lane:
-            self._broker.declare_queue(lane)
+        # A broker bears only one dramatiq worker, and each lane has one.
+        self._brokers = {lane: _broker(redis_url, namespace) for lane in Lane}
+        for lane, broker in self._brokers.items():
+            broker.declare_queue(lane)
         self._namespace = namespace
         self._redis = None if redis_url is None else redis.asyncio.Redis.from_url(redis_url)
-        self._worker: Worker | None = None
+        self._workers: list[Worker] = []
         self._loop: _RunningLoop | None = None
 
     def serve(self, kind: str, work: Work) -> None:
         """Say what is done on a wake-up of this kind; raises when the kind is taken already."""
 
         # No retries here: what is not done stays due in the database, and the clock wakes it again.
-        @dramatiq.actor(actor_name=kind, queue_name=Lane.STANDARD, broker=self._broker)
         async def actor(subject: str) -> None:
             message = CurrentMessage.get_current_message()
             assert message is not None  # noqa: S101  # the middleware has set it
@@ -82,6 +72,9 @@ class WakeUps:
             except asyncio.CancelledError:
                 # This process stops: another one goes on at once instead of after the clock's next round.
                 await self.wake(kind, lane, [subject], traces={subject: parent} if parent else _NO_TRACES)
+
+        for lane, broker in self._brokers.items():
+            dramatiq.actor(actor_name=kind, queue_name=lane, broker=broker)(actor)
 
     async def wake(
         self, kind: str, lane: str, subjects: Sequence[str], *, traces: Mapping[str, str] = _NO_TRACES
@@ -98,12 +91,20 @@ class WakeUps:
         ]
         if self._redis is None:
             for message in messages:
-                self._broker.enqueue(message)
+                self._brokers[Lane(lane)].enqueue(message)
             return
         try:
             await self._enqueue(self._redis, lane, messages)
         except (redis.exceptions.RedisError, OSError) as error:
             _log.warning("wake_up_lost", extra={"error": type(error).__name__, "messages": len(messages)})
+
+    async def wake_batches(self, batches: Iterable[tuple[str, str]]) -> None:
+        """Announce that batches (lane, batch) have something to be sent, each once."""
+        lanes: dict[str, dict[str, None]] = defaultdict(dict)
+        for lane, batch in batches:
+            lanes[lane][batch] = None
+        for lane, names in lanes.items():
+            await self.wake("send", lane, list(names))
 
     async def _enqueue(
         self, client: redis.asyncio.Redis, queue: str, messages: Sequence[dramatiq.Message[Any]]
@@ -121,36 +122,60 @@ class WakeUps:
                     pipeline.rpush(f"{self._namespace}:{queue}", identifier)
                 await pipeline.execute()
 
-    def start(self, lanes: Sequence[Lane], *, threads: int) -> None:
-        """Begin to take wake-ups of these lanes; the work runs in the loop that calls this."""
+    def start(self, threads: Mapping[Lane, int]) -> None:
+        """Begin to take wake-ups of these lanes; the work runs in the loop that calls this.
+
+        Each lane has threads of its own, hence a dramatiq worker of its own: a queue of newsletters may occupy all of
+        theirs, and an alert finds the ones of its lane idle.
+        """
         self._loop = _RunningLoop(asyncio.get_running_loop())
         set_event_loop_thread(self._loop)  # type: ignore[arg-type]  # same one method
-        self._worker = Worker(self._broker, queues=set(lanes), worker_timeout=_POLL_MS, worker_threads=threads)
-        self._worker.start()
+        for lane, number in threads.items():
+            worker = Worker(self._brokers[lane], queues={lane}, worker_timeout=_POLL_MS, worker_threads=number)
+            worker.start()
+            self._workers.append(worker)
 
     async def stop(self, *, patience: float) -> None:
         """Take no more wake-ups, interrupt what runs, and wait up to `patience` seconds for it to hand back."""
-        if self._worker is not None and self._loop is not None:
+        if self._loop is not None:
             # Else the consumers, which live until the last thread has ended, would fetch what others could do. A paused
             # one would sleep for three seconds before it ends; a stopped one only beats no more while the work ends.
-            for consumer in list(self._worker.consumers.values()):
-                consumer.stop()
+            for worker in self._workers:
+                for consumer in list(worker.consumers.values()):
+                    consumer.stop()
             self._loop.stop()
-            await asyncio.to_thread(self._worker.stop, timeout=int(patience * 1000))
-            self._worker = None
+            await asyncio.gather(
+                *(asyncio.to_thread(worker.stop, timeout=int(patience * 1000)) for worker in self._workers)
+            )
+            self._loop = None
+            self._workers.clear()
             set_event_loop_thread(None)
-        await asyncio.to_thread(self._broker.close)
+        for broker in self._brokers.values():
+            await asyncio.to_thread(broker.close)
         if self._redis is not None:
             await self._redis.aclose()
 
     async def check(self) -> str | None:
         """Say in one sentence why the queue cannot be used, or None."""
-        if isinstance(self._broker, RedisBroker):
+        if self._redis is not None:
             try:
-                await asyncio.wait_for(asyncio.to_thread(self._broker.client.ping), 2)
+                await asyncio.wait_for(self._redis.ping(), 2)
             except Exception as error:  # noqa: BLE001  # any failure is the answer
                 return f"Redis does not answer ({type(error).__name__}): check GATEWAY_REDIS_URL and the server."
         return None
+
+
+def _broker(redis_url: str | None, namespace: str) -> Broker:
+    middleware: list[Middleware] = [CurrentMessage()]
+    if redis_url is None:
+        return StubBroker(middleware=middleware)
+    return RedisBroker(  # type: ignore[no-untyped-call]  # dramatiq types it not
+        url=redis_url,
+        middleware=middleware,
+        namespace=namespace,
+        heartbeat_timeout=_HEARTBEAT_MS,
+        maintenance_chance=_MAINTENANCE,
+    )
 
 
 def _options(trace: str | None) -> dict[str, Any]:

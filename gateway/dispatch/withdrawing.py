@@ -118,8 +118,7 @@ class Withdrawer:
             _log.info("withdrawn", extra={"notification": notification, "deliveries": len(gone)})
         # A worker that came for them meanwhile went away again.
         due = [(row.lane, row.batch) for row in going if row.due_at is not None and row.due_at <= self._now()]
-        for lane, batch in dict.fromkeys([*checked.wake, *due]):
-            await self._wakeups.wake("send", lane, [batch])
+        await self._wakeups.wake_batches([*checked.wake, *due])
 
 
 def _chunks(stale: Sequence[Any]) -> Iterator[tuple[str, list[str]]]:

@@ -1,6 +1,7 @@
 """Notifications on record: found again, counted, cancelled."""
 
 import datetime as dt
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import Row, and_, case, func, null, or_, select, update
@@ -149,6 +150,12 @@ async def settle_status(connection: AsyncConnection, notification: str, *, at: d
         )
         .values(status=status, finished_at=finished_at)
     )
+
+
+async def lanes_of(connection: AsyncConnection, ids: Collection[str]) -> dict[str, str]:
+    """Give the lanes of notifications by id."""
+    query = select(notifications.c.id, notifications.c.lane).where(notifications.c.id.in_(ids))
+    return {row.id: row.lane for row in await connection.execute(query)} if ids else {}
 
 
 async def unfinished(connection: AsyncConnection, *, limit: int = 50) -> list[str]:

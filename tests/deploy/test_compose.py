@@ -40,6 +40,8 @@ def test_every_role_runs() -> None:
         "work --lane emergency --health-port 8081",
         "work --lane standard --health-port 8081",
         "work --lane bulk --health-port 8081",
+        "work --lane letters --health-port 8081",
+        "work --lane webhooks --health-port 8081",
         "clock --health-port 8081",
         "migrate",
     }

@@ -22,6 +22,8 @@ ROLES = {
     "worker-emergency": "work --lane emergency --health-port 8081",
     "worker-standard": "work --lane standard --health-port 8081",
     "worker-bulk": "work --lane bulk --health-port 8081",
+    "worker-letters": "work --lane letters --health-port 8081",
+    "worker-webhooks": "work --lane webhooks --health-port 8081",
     "clock": "clock --health-port 8081",
 }
 BASE, EXAMPLE = "base", "overlays/example"

@@ -155,7 +155,7 @@ async def test_a_joint_letter_that_waits_waits_for_both(gateway: Installation) -
     await gateway.at_rest()
     assert set((await gateway.states(notification)).values()) == {"retrying"}
     assert await gateway.status(notification) == "sending"
-    await gateway.forward(seconds=60)
+    await gateway.forward(seconds=70)
     assert set((await gateway.states(notification)).values()) == {"sent"}
     assert len(gateway.outbox.letters()) == 1
 
@@ -249,3 +249,19 @@ async def test_an_emergency_goes_out_everywhere_at_once(gateway: Installation) -
     assert states == {"mum-e": "sent", "mum-m": "sent", "mum-v": "sent", "gran-v": "sent"}
     assert [line["to"] for line in gateway.outbox.lines("sms")] == [MUM_NUMBER]
     assert sorted(line["to"] for line in gateway.outbox.lines("voice")) == ["+442079460001", MUM_NUMBER]
+
+
+async def test_letters_have_a_lane_of_their_own(gateway: Installation) -> None:
+    """Typesetting holds up no mail; the mail that follows a failed letter is in its notification's lane again."""
+    await gateway.put(
+        directory(
+            relationships=parents("mum"),
+            contacts=[{**MUM, "preferences": {"channels": {"*": ["letter", "email"]}}}],
+            contact_points=[letter("mum", HOUSE), email("mum")],
+        )
+    )
+    gateway.faults.always(HOUSE, REFUSED)
+    notification = await gateway.post("report")
+    await gateway.at_rest()
+    lanes = {row.channel: (row.lane, row.state) for row in await gateway.deliveries(notification)}
+    assert lanes == {"letter": ("letters", "failed"), "email": ("standard", "sent")}

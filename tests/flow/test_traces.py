@@ -64,7 +64,7 @@ async def test_a_trace_crosses_the_queue_twice(servers_urls: tuple[str, str | No
 
     wakeups.serve("plan", plan)
     wakeups.serve("send", send)
-    wakeups.start(list(Lane), threads=2)
+    wakeups.start({Lane.BULK: 2})
     try:
         with spans.tracer.span("request", kind="server"):
             await wakeups.wake("plan", Lane.BULK, ["n1"])

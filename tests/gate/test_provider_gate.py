@@ -85,7 +85,13 @@ async def test_each_lane_leaves_a_reserve_to_those_above(shared_on: str | None, 
 
 
 LANES = st.lists(
-    st.tuples(st.floats(0, 2, width=32), st.integers(0, 2), st.sampled_from(Lane), st.integers(1, 60)), max_size=30
+    st.tuples(
+        st.floats(0, 2, width=32),
+        st.integers(0, 2),
+        st.sampled_from(list(RESERVE)),
+        st.integers(1, 60),
+    ),
+    max_size=30,
 )
 
 
