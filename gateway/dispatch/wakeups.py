@@ -5,13 +5,15 @@ Losing every one of them loses nothing: the clock finds due work by its state an
 
 import asyncio
 import logging
+import secrets
 import threading
-import uuid
+import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import dramatiq
+import msgspec
 import redis.asyncio
 import redis.exceptions
 from dramatiq import Broker, Worker
@@ -84,17 +86,15 @@ class WakeUps:
         What is done on it continues the trace given for the subject (`traceparent`), else that of the running code.
         """
         here = self._tracer.traceparent()
-        messages: list[dramatiq.Message[Any]] = [
-            dramatiq.Message(queue_name=lane, actor_name=kind, args=(subject,), kwargs={}, options=_options(trace))
-            for subject in subjects
-            for trace in [traces.get(subject, here)]
-        ]
+        messages = [(subject, _options(traces.get(subject, here))) for subject in subjects]
         if self._redis is None:
-            for message in messages:
-                self._brokers[Lane(lane)].enqueue(message)
+            for subject, options in messages:
+                self._brokers[Lane(lane)].enqueue(
+                    dramatiq.Message(queue_name=lane, actor_name=kind, args=(subject,), kwargs={}, options=options)
+                )
             return
         try:
-            await self._enqueue(self._redis, lane, messages)
+            await self._enqueue(self._redis, kind, lane, messages)
         except (redis.exceptions.RedisError, OSError) as error:
             _log.warning("wake_up_lost", extra={"error": type(error).__name__, "messages": len(messages)})
 
@@ -107,19 +107,31 @@ class WakeUps:
             await self.wake("send", lane, list(names))
 
     async def _enqueue(
-        self, client: redis.asyncio.Redis, queue: str, messages: Sequence[dramatiq.Message[Any]]
+        self, client: redis.asyncio.Redis, kind: str, queue: str, messages: Sequence[tuple[str, dict[str, Any]]]
     ) -> None:
         """Put messages into the queue in one round trip, laid out as the broker's own script does it.
 
         The broker itself takes a round trip and a thread for each: 2,700 to 4,500 a second against 20,000 and more.
         """
         for start in range(0, len(messages), _PIPELINED):
+            now = int(time.time() * 1000)
+            contents: dict[Any, Any] = {}
+            for subject, options in messages[start : start + _PIPELINED]:
+                identifier = secrets.token_hex(16)
+                contents[identifier] = msgspec.json.encode(
+                    {
+                        "queue_name": queue,
+                        "actor_name": kind,
+                        "args": (subject,),
+                        "kwargs": {},
+                        "options": options | {"redis_message_id": identifier},
+                        "message_id": identifier,
+                        "message_timestamp": now,
+                    }
+                )
             async with client.pipeline(transaction=False) as pipeline:
-                for message in messages[start : start + _PIPELINED]:
-                    identifier = str(uuid.uuid4())
-                    content = message.copy(options={"redis_message_id": identifier}).encode()
-                    pipeline.hset(f"{self._namespace}:{queue}.msgs", identifier, content)
-                    pipeline.rpush(f"{self._namespace}:{queue}", identifier)
+                pipeline.hset(f"{self._namespace}:{queue}.msgs", mapping=contents)
+                pipeline.rpush(f"{self._namespace}:{queue}", *contents)
                 await pipeline.execute()
 
     def start(self, threads: Mapping[Lane, int]) -> None:

@@ -1,15 +1,22 @@
 """Connections to the one database, PostgreSQL or SQLite, and the two kinds of transaction."""
 
 import asyncio
+import math
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, event, make_url
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
+from gateway.store.listeners import Listeners
+
 _BUSY_MS = 30_000
+_TRUSTED_SECONDS = 1.0
+"""How long a connection is believed to be alive without being asked."""
 
 
 class Database:
@@ -28,9 +35,12 @@ class Database:
             event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
         else:
-            self.engine = create_async_engine(
-                url, pool_size=pool_size, max_overflow=4, pool_pre_ping=True, hide_parameters=True
-            )
+            self.engine = create_async_engine(url, pool_size=pool_size, max_overflow=4, hide_parameters=True)
+            event.listen(self.engine.sync_engine, "connect", _prepare_postgresql)
+            event.listen(self.engine.sync_engine, "checkin", _note_use)
+            event.listen(self.engine.sync_engine, "checkout", _check_when_long_unused)
+        self.listeners = Listeners()
+        self.engine.update_execution_options(listeners=self.listeners)
         # SQLite has one writer; waiting here is fair and cheap, waiting in its busy handler is neither.
         self._writer = asyncio.Lock()
 
@@ -51,6 +61,34 @@ class Database:
     async def close(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
+
+
+def _prepare_postgresql(connection: Any, _record: Any) -> None:
+    """Tell the query planner that the rows asked for by id lie in memory, and that no statement is worth compiling.
+
+    Its own figures are for turning disks. In the first minute of a table, before autovacuum has counted its rows, it
+    reads all of it for each batch then: 37 ms instead of 2.5 for the addressees of 200 mails (measured).
+    """
+    cursor = connection.cursor()
+    cursor.execute("SELECT set_config('random_page_cost', '1.1', false), set_config('jit', 'off', false)")
+    cursor.close()
+    connection.commit()
+
+
+def _note_use(_connection: Any, record: Any) -> None:
+    record.info["used"] = time.monotonic()
+
+
+def _check_when_long_unused(connection: Any, record: Any, _proxy: Any) -> None:
+    """Find connections that the server has closed meanwhile; the pool replaces them.
+
+    Asking at every use, as `pool_pre_ping` does, takes three round trips for each transaction.
+    """
+    if time.monotonic() - record.info.get("used", math.inf) > _TRUSTED_SECONDS:
+        try:
+            connection.ping()
+        except Exception as error:  # whatever it is, another connection is better
+            raise DisconnectionError from error
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
