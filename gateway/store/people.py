@@ -99,11 +99,12 @@ async def load_neighbourhood(
     own = {*chunk, *named}
     first = await _students_of(connection, school.id, own, audience)
     related = await _contacts_of(connection, school.id, first)
-    partners = related & await _sharers(connection, school.id, own)
-    near = first | await _students_of(connection, school.id, partners, audience)
-    people = own | await _contacts_of(connection, school.id, near)
-    people |= await _sharers(connection, school.id, people)
-    return await _load(connection, school, near, people, audience if named else (), instead)
+    sharers = await _sharers(connection, school.id, own)
+    # What is known of some of them is not asked again: a chunk holds most families whole.
+    further = await _students_of(connection, school.id, (related & sharers) - own, audience) - first
+    people = own | related | await _contacts_of(connection, school.id, further)
+    people |= sharers | await _sharers(connection, school.id, people - own)
+    return await _load(connection, school, first | further, people, audience if named else (), instead)
 
 
 async def _students_of(
@@ -113,6 +114,8 @@ async def _students_of(
 
     The audience is asked about few students at a time: to start from it would read all of it for every chunk.
     """
+    if not people:
+        return set()
     table = relationships.c
     query = select(table.student).where(table.school == school, one_of(connection, table.contact, people))
     related = set((await connection.execute(query)).scalars().all())
@@ -123,6 +126,8 @@ async def _students_of(
 
 
 async def _contacts_of(connection: AsyncConnection, school: str, pupils: set[str]) -> set[str]:
+    if not pupils:
+        return set()
     table = relationships.c
     query = select(table.contact).where(table.school == school, one_of(connection, table.student, pupils))
     return set((await connection.execute(query)).scalars().all())
@@ -133,6 +138,8 @@ async def _sharers(connection: AsyncConnection, school: str, people: set[str]) -
 
     In two steps, each along an index: a join is planned by guesses while a fresh directory has no statistics yet.
     """
+    if not people:
+        return set()
     table = contact_points.c
     alive = (table.school == school, table.ended_at.is_(None))
     mine = select(table.address_key).where(*alive, one_of(connection, table.contact, people)).distinct()

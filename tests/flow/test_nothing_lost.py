@@ -1,6 +1,6 @@
 """How a message could be lost, doubled or silently come to nothing: every way that was found, and closed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -21,10 +21,9 @@ class AtOnce:
     def __init__(self, gateway: Installation) -> None:
         self._gateway = gateway
 
-    async def wake(self, kind: str, lane: str, subjects: Sequence[str]) -> None:
+    async def wake_batches(self, batches: Iterable[tuple[str, str]]) -> None:
         """Do the work."""
-        assert (kind, bool(lane)) == ("send", True)
-        for batch in subjects:
+        for _lane, batch in batches:
             await self._gateway.back.sender.send(batch)
 
 
