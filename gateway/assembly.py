@@ -56,6 +56,11 @@ from gateway.dispatch.restriction_tasks import Reminders
 from gateway.dispatch.sender import Sender
 from gateway.dispatch.tracing import Tracer, make_tracer
 from gateway.dispatch.wakeups import WakeUps
+from gateway.dispatch.webhooks.addresses import webhook_session
+from gateway.dispatch.webhooks.desk import WebhookDesk
+from gateway.dispatch.webhooks.poster import WAKE_UP as POST
+from gateway.dispatch.webhooks.poster import Poster
+from gateway.dispatch.webhooks.rounds import WebhookRounds
 from gateway.dispatch.withdrawing import Withdrawer
 from gateway.rules.policy import Policy
 from gateway.services import Services
@@ -98,6 +103,7 @@ class Gateway:
     planner: Planner
     sender: Sender
     pager: Pager
+    poster: Poster
     clock: Clock
     services: Services
     catalogue_languages: frozenset[str]
@@ -125,6 +131,7 @@ class Gateway:
         self.wakeups.serve("plan", self.planner.plan)
         self.wakeups.serve("send", self.sender.send)
         self.wakeups.serve(PAGE, self.pager.send)
+        self.wakeups.serve(POST, self.poster.post)
         for channel in self.channels.values():
             await channel.open()
         taken = dict.fromkeys(each for lane in lanes for each in (lane, *ALSO.get(lane, ())))
@@ -162,6 +169,7 @@ async def assembled(
         chance=random.random,
     )
     intake = Intake(database, wakeups, library, now=now, metrics=metrics, tracer=tracer)
+    session = webhook_session(allow_private=settings.webhooks_allow_private)
     readiness, backlog = Readiness(database, settings.redis_url, gate), Backlog(database, now=now)
     try:
         secret = settings.secret_key or await keep_secret(database, "link_key", secrets.token_hex(32))
@@ -185,6 +193,13 @@ async def assembled(
             library=library,
             snapshots=snapshots,
             receipts=receipts,
+            webhooks=WebhookDesk(
+                database,
+                wakeups,
+                now=now,
+                secret_key=secret,
+                allow_private=settings.webhooks_allow_private,
+            ),
             renderer=renderer,
             providers={channel.name: channel for channel in channels.values()},
             gate=gate,
@@ -228,6 +243,7 @@ async def assembled(
                 owner=owner,
                 now=now,
             ),
+            poster=Poster(database, wakeups, session, owner=owner, now=now, chance=random.random, secret_key=secret),
             clock=Clock(
                 database,
                 wakeups,
@@ -243,6 +259,7 @@ async def assembled(
                     Holds(database, wakeups, now=now, policy=policy, snapshots=snapshots).round,
                     Paging(database, wakeups, now=now, policy=policy).round,
                     ConsentWatch(database, now=now, policy=policy).round,
+                    WebhookRounds(database, wakeups, now=now).round,
                 ),
             ),
             services=services,
@@ -251,6 +268,7 @@ async def assembled(
     finally:
         await intake.finish(patience=_LAST_WORDS_SECONDS)
         await wakeups.stop(patience=GRACE_SECONDS)
+        await session.close()
         for channel in channels.values():
             await channel.close()
         await readiness.close()

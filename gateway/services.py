@@ -20,6 +20,7 @@ from gateway.dispatch.receipts import ReceiptDesk
 from gateway.dispatch.rendering import Renderer
 from gateway.dispatch.tracing import Tracer
 from gateway.dispatch.wakeups import WakeUps
+from gateway.dispatch.webhooks.desk import WebhookDesk
 from gateway.rules.policy import Policy
 from gateway.store.database import Database
 
@@ -35,6 +36,7 @@ class Services:
     library: Library
     snapshots: DenySnapshots
     receipts: ReceiptDesk
+    webhooks: WebhookDesk
     renderer: Renderer
     providers: Mapping[str, Channel]
     """By provider name, as in `/v1/receipts/{provider}`."""

@@ -57,7 +57,10 @@ class Settings:
     outbox_dir: Path = Path("var/outbox")
     public_url: str = "http://127.0.0.1:8080"
     secret_key: str | None = field(default=None, repr=False)
-    """Signs document links; 32 characters or more. Without it the installation keeps one in its database."""
+    """Signs document links, and webhook secrets are derived from it; 32 characters or more.
+
+    Without it the installation keeps one in its database.
+    """
     email_provider: EmailProvider = EmailProvider.OUTBOX
     email_from: str = "school@gateway.example.org"
     reply_domain: str | None = None
@@ -84,6 +87,9 @@ class Settings:
     letter_rate: float | None = None
     max_body_bytes: int = 5_000_000
     """The largest JSON body taken; a directory upload may be ten times that."""
+    webhooks_allow_private: bool = False
+    """Whether webhooks may go to addresses that are not public, and over plain HTTP: for a network of the operator's
+    own, and for trying things out."""
     log_level: str = "INFO"
     metrics_port: int | None = None
     """Where figures are, apart from the API; None means: `serve` gives them at its own port, others nowhere."""
@@ -151,6 +157,7 @@ def _readers() -> dict[str, Callable[[str], object]]:
         "letter_provider": _choice(LetterProvider),
         "letter_rate": _rate,
         "max_body_bytes": _whole_number(1_000, 100_000_000),
+        "webhooks_allow_private": _yes_or_no,
         "log_level": _log_level,
         "metrics_port": _whole_number(1, 65535),
         "metrics_host": str,
@@ -280,6 +287,12 @@ def _domain(text: str) -> str:
     if len(text) > 253 or not re.fullmatch(r"(?!-)[a-z0-9-]{1,63}(\.(?!-)[a-z0-9-]{1,63})+", text.lower(), re.ASCII):
         raise ValueError("must be a domain that receives mail, such as replies.example.org.")
     return text.lower()
+
+
+def _yes_or_no(text: str) -> bool:
+    if text.lower() not in {"true", "false"}:
+        raise ValueError("must be true or false.")
+    return text.lower() == "true"
 
 
 def _log_level(text: str) -> str:

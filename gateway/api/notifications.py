@@ -21,6 +21,7 @@ from gateway.dispatch.refusals import Refused
 from gateway.dispatch.releasing import ReleaseDesk
 from gateway.dispatch.requests import Lane, NotificationRequest
 from gateway.services import SERVICES
+from gateway.store.announcing import announce_cancelled
 from gateway.store.notifications import cancel, count, find_notification
 from gateway.store.views import Moment, list_decisions, list_deliveries, load_timelines
 
@@ -92,9 +93,12 @@ async def cancel_notification(request: web.Request) -> web.Response:
     row = await _found(request)
     _check_scope(request, row)
     async with services.database.writing() as connection:
-        withdrawn = await cancel(connection, row.id, at=services.now())
+        at = services.now()
+        withdrawn = await cancel(connection, row.id, at=at)
         counts = await count(connection, row.id)
         now = await find_notification(connection, row.school, row.id)
+        if now is not None and now.status == "cancelled" != row.status:
+            await announce_cancelled(connection, row.school, row.id, at=at)
     states = counts["deliveries"]
     left = sum(states.get(state, 0) for state in ("sending", "sent", "delivered", "unknown"))
     status = now.status if now is not None else row.status

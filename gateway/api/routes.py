@@ -59,6 +59,7 @@ from gateway.api.restrictions import (
 from gateway.api.route import Parameter, Route, Upload
 from gateway.api.tasks import task_routes
 from gateway.api.templates import approve_template, get_template, get_templates, put_template
+from gateway.api.webhooks import webhook_routes
 from gateway.directory.model import Directory
 from gateway.dispatch.consent_answers import NewAnswer
 from gateway.dispatch.library import TemplateDocument
@@ -540,5 +541,6 @@ ROUTES: tuple[Route, ...] = (
     *task_routes(_PAGE),
     *DUTY_ROUTES,
     *report_routes(_PAGE),
+    *webhook_routes(_PAGE),
     *_OPERATIONS,
 )

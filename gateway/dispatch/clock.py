@@ -11,11 +11,13 @@ from gateway.dispatch.metrics import Metrics
 from gateway.dispatch.receipts import ReceiptDesk
 from gateway.dispatch.tracing import Tracer
 from gateway.dispatch.wakeups import WakeUps
+from gateway.store.announcing import announce_deliveries
 from gateway.store.claims import due_batches, expired_leases, lose_claims
 from gateway.store.database import Database
 from gateway.store.notifications import unfinished
 from gateway.store.planning import due_for_planning
 from gateway.store.traces import traces_of_batches, traces_of_notifications
+from gateway.tracking.states import State
 
 _log = logging.getLogger(__name__)
 
@@ -87,7 +89,8 @@ class Clock:
                     code="worker_lost",
                     detail="The worker stopped before it could record the provider's answer.",
                 )
-            lost = [row for row in lost if row.id in gone]
+                lost = [row for row in lost if row.id in gone]
+                await announce_deliveries(connection, [(row, State.UNKNOWN) for row in lost], at=now)
             await self._wake("send", {(row.lane, row.batch): now for row in lost}, now)
             for lane, number in Counter(row.lane for row in lost).items():
                 self._metrics.claims_lost(lane, number)

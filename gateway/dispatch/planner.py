@@ -20,6 +20,7 @@ from gateway.dispatch.metrics import Metrics
 from gateway.dispatch.requests import NotificationRequest
 from gateway.dispatch.wakeups import WakeUps
 from gateway.rules.policy import Policy
+from gateway.store.announcing import announce_notification
 from gateway.store.database import Database
 from gateway.store.people import latecomers, next_chunk
 from gateway.store.planning import (
@@ -32,6 +33,7 @@ from gateway.store.planning import (
     save_chunk,
 )
 from gateway.store.tasks import close_tasks
+from gateway.tracking.announcements import EventType
 
 _log = logging.getLogger(__name__)
 
@@ -113,6 +115,8 @@ class Planner:
             ended = await end_planning(connection, notification, owner=self._owner, cursor=cursor, at=self._now())
             if ended:
                 await close_tasks(connection, [help_task(notification, Work.PLANNING)], at=self._now())
+                planned = EventType.NOTIFICATION_PLANNED
+                await announce_notification(connection, row.school, notification, planned, at=self._now())
         if ended:
             await settle_statuses(self._database, [notification], now=self._now())
             _log.info("planned", extra={"notification": notification})

@@ -12,6 +12,7 @@ from gateway.directory.model import PointState
 from gateway.dispatch.finishing import settle_statuses
 from gateway.dispatch.settling import learn_of_addresses, start_next_routes
 from gateway.dispatch.wakeups import WakeUps
+from gateway.store.announcing import announce_deliveries
 from gateway.store.database import Database
 from gateway.store.receipts import deliveries_meant, keep_receipts, mark_applied, parked
 from gateway.store.sending import add_events, set_states
@@ -68,6 +69,8 @@ class ReceiptDesk:
                     failed.append(row)
             await add_events(connection, [_event(row, receipt, state_of[row.id])])
         await mark_applied(connection, known, at=now)
+        moved = [(row, state_of[row.id]) for row in meant.values() if state_of[row.id] != row.state]
+        await announce_deliveries(connection, moved, at=now)
         learnt = [
             (meant[receipt.provider, receipt.event_id], mark, receipt.code or receipt.status.value)
             for receipt in known

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from channels.base import Handover, Recovery
 from gateway.dispatch.outcomes import Outcome
 from gateway.dispatch.settling import learn_of_addresses, start_next_routes
+from gateway.store.announcing import announce_deliveries
 from gateway.store.identity import derived_id
 from gateway.store.sending import (
     add_events,
@@ -54,6 +55,7 @@ class Recorder:
         await record_states(connection, states, owner=results[0][0].owner)
         if carrying:
             await follow_carriers(connection, [row.id for row, _ in results])
+        await announce_deliveries(connection, [(row, outcome.change.state) for row, outcome in results], at=now)
         return await self._follow(connection, results, now)
 
     async def _follow(self, connection: AsyncConnection, results: Sequence[Result], now: dt.datetime) -> Wake:
@@ -93,6 +95,7 @@ class Recorder:
             ],
         )
         await add_events(connection, [_event(row, outcomes[row.id], now) for row in gone])
+        await announce_deliveries(connection, [(row, State.SUPPRESSED) for row in gone], at=now)
 
     async def record_findings(
         self,
@@ -114,6 +117,9 @@ class Recorder:
             else:
                 states.append(_moved(row, settle(State.UNKNOWN, News.NOT_FOUND).state, now, due_at=now))
         await set_states(connection, states)
+        by_id = {row.id: row for row, _ in findings}
+        moved = [(by_id[state["id"]], state["state"]) for state in states if state["state"] != state["was"]]
+        await announce_deliveries(connection, moved, at=now)
         await add_tasks(connection, tasks)
         await add_events(
             connection,

@@ -16,6 +16,7 @@ from gateway.dispatch.rechecking import recheck
 from gateway.dispatch.requests import Lane
 from gateway.dispatch.wakeups import WakeUps
 from gateway.rules.policy import Policy
+from gateway.store.announcing import announce_deliveries
 from gateway.store.database import Database
 from gateway.store.sending import add_events, load_notifications, merged_with
 from gateway.store.withdrawing import changed_schools, keep_from_workers, stale_deliveries, withdraw
@@ -113,6 +114,7 @@ class Withdrawer:
             if gone:
                 going += await withdraw(connection, [_moved(row, checked.withdrawn[row.id], now) for row in gone])
                 await add_events(connection, [_event(row, checked.withdrawn[row.id], now) for row in gone])
+                await announce_deliveries(connection, [(row, State.SUPPRESSED) for row in gone], at=now)
         await settle_statuses(self._database, [notification], now=now)
         if gone:
             _log.info("withdrawn", extra={"notification": notification, "deliveries": len(gone)})

@@ -128,8 +128,8 @@ async def is_open(connection: AsyncConnection, notification: str) -> bool:
     return (await connection.execute(query)).first() is not None
 
 
-async def settle_status(connection: AsyncConnection, notification: str, *, at: dt.datetime) -> None:
-    """Bring the status of a planned notification up to date with its deliveries.
+async def settle_status(connection: AsyncConnection, notification: str, *, at: dt.datetime) -> str | None:
+    """Bring the status of a planned notification up to date with its deliveries; gives its school if it just finished.
 
     Call it in a transaction of its own, after what changed the deliveries was committed: of two that record the last
     two deliveries at the same moment each would still see the other's open. The row is locked first, so that whoever
@@ -141,7 +141,7 @@ async def settle_status(connection: AsyncConnection, notification: str, *, at: d
     held = select(deliveries.c.id).where(of_it, deliveries.c.state == "held").exists()
     status = case((still_open, "sending"), (held, "held"), else_="finished")
     finished_at = case((or_(still_open, held), null()), else_=func.coalesce(notifications.c.finished_at, at))
-    await connection.execute(
+    statement = (
         update(notifications)
         .where(
             notifications.c.id == notification,
@@ -149,7 +149,10 @@ async def settle_status(connection: AsyncConnection, notification: str, *, at: d
             notifications.c.status != "cancelled",
         )
         .values(status=status, finished_at=finished_at)
+        .returning(notifications.c.school, notifications.c.finished_at)
     )
+    settled = (await connection.execute(statement)).one_or_none()
+    return settled.school if settled is not None and settled.finished_at == at else None
 
 
 async def lanes_of(connection: AsyncConnection, ids: Collection[str]) -> dict[str, str]:

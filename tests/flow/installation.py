@@ -307,6 +307,7 @@ async def installed(
         outbox_dir=folder / "outbox",
         secret_key=SECRET,
         reply_domain=reply_domain,
+        webhooks_allow_private=True,
     )
     moment, faults = Time(), Faults()
     async with AsyncExitStack() as stack:

@@ -189,7 +189,13 @@ def upgrade() -> None:
         )
         batch_op.create_index(batch_op.f("ix_deliveries_message"), ["message"], unique=False)
         batch_op.create_index(batch_op.f("ix_deliveries_notification_state"), ["notification", "state"], unique=False)
-        batch_op.create_index(batch_op.f("ix_deliveries_provider_id"), ["provider_id"], unique=False)
+        batch_op.create_index(
+            "ix_deliveries_provider_id",
+            ["provider_id"],
+            unique=False,
+            postgresql_where=sa.text("provider_id IS NOT NULL"),
+            sqlite_where=sa.text("provider_id IS NOT NULL"),
+        )
         batch_op.create_index(
             "ix_deliveries_waiting",
             ["school", "lane", "directory_version"],
@@ -581,6 +587,84 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("school", "lane", name=op.f("pk_turns")),
     )
     op.create_table(
+        "webhook_attempts",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("endpoint", IDENTIFIER, nullable=False),
+        sa.Column("event", IDENTIFIER, nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("milliseconds", sa.Integer(), nullable=False),
+        sa.Column("outcome", sa.String(length=40), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_attempts")),
+    )
+    with op.batch_alter_table("webhook_attempts", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_webhook_attempts_endpoint_id"), ["endpoint", "id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_webhook_attempts_event"), ["event"], unique=False)
+
+    op.create_table(
+        "webhook_endpoints",
+        sa.Column("id", IDENTIFIER, nullable=False),
+        sa.Column("school", IDENTIFIER, nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("events", sa.Text(), nullable=False),
+        sa.Column("created_by", IDENTIFIER, nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("disabled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("disabled_because", sa.String(length=40), nullable=True),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("failing_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("rests_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("owner", IDENTIFIER, nullable=True),
+        sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_endpoints")),
+    )
+    with op.batch_alter_table("webhook_endpoints", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_webhook_endpoints_school"), ["school"], unique=False)
+
+    op.create_table(
+        "webhook_events",
+        sa.Column("id", IDENTIFIER, nullable=False),
+        sa.Column("school", IDENTIFIER, nullable=False),
+        sa.Column("type", sa.String(length=40), nullable=False),
+        sa.Column("document", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_events")),
+    )
+    with op.batch_alter_table("webhook_events", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_webhook_events_at"), ["at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_webhook_events_school_at"), ["school", "at"], unique=False)
+
+    op.create_table(
+        "webhook_posts",
+        sa.Column("endpoint", IDENTIFIER, nullable=False),
+        sa.Column("event", IDENTIFIER, nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("delivered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("endpoint", "event", name=op.f("pk_webhook_posts")),
+    )
+    with op.batch_alter_table("webhook_posts", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_webhook_posts_due",
+            ["endpoint", "due_at"],
+            unique=False,
+            postgresql_where=sa.text("due_at IS NOT NULL"),
+            sqlite_where=sa.text("due_at IS NOT NULL"),
+        )
+        batch_op.create_index(batch_op.f("ix_webhook_posts_event"), ["event"], unique=False)
+
+    op.create_table(
+        "webhook_seeds",
+        sa.Column("endpoint", IDENTIFIER, nullable=False),
+        sa.Column("seed", sa.String(length=64), nullable=False),
+        sa.Column("fingerprint", sa.String(length=16), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("signs_until", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("endpoint", "seed", name=op.f("pk_webhook_seeds")),
+    )
+    op.create_table(
         "wishes",
         sa.Column("school", IDENTIFIER, nullable=False),
         sa.Column("contact", IDENTIFIER, nullable=False),
@@ -595,6 +679,30 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Take the schema back."""
     op.drop_table("wishes")
+    op.drop_table("webhook_seeds")
+    with op.batch_alter_table("webhook_posts", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_webhook_posts_event"))
+        batch_op.drop_index(
+            "ix_webhook_posts_due",
+            postgresql_where=sa.text("due_at IS NOT NULL"),
+            sqlite_where=sa.text("due_at IS NOT NULL"),
+        )
+
+    op.drop_table("webhook_posts")
+    with op.batch_alter_table("webhook_events", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_webhook_events_school_at"))
+        batch_op.drop_index(batch_op.f("ix_webhook_events_at"))
+
+    op.drop_table("webhook_events")
+    with op.batch_alter_table("webhook_endpoints", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_webhook_endpoints_school"))
+
+    op.drop_table("webhook_endpoints")
+    with op.batch_alter_table("webhook_attempts", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_webhook_attempts_event"))
+        batch_op.drop_index(batch_op.f("ix_webhook_attempts_endpoint_id"))
+
+    op.drop_table("webhook_attempts")
     op.drop_table("turns")
     op.drop_table("templates")
     with op.batch_alter_table("tasks", schema=None) as batch_op:
@@ -681,7 +789,11 @@ def downgrade() -> None:
             postgresql_where=sa.text("state IN ('held', 'queued', 'retrying')"),
             sqlite_where=sa.text("state IN ('held', 'queued', 'retrying')"),
         )
-        batch_op.drop_index(batch_op.f("ix_deliveries_provider_id"))
+        batch_op.drop_index(
+            "ix_deliveries_provider_id",
+            postgresql_where=sa.text("provider_id IS NOT NULL"),
+            sqlite_where=sa.text("provider_id IS NOT NULL"),
+        )
         batch_op.drop_index(batch_op.f("ix_deliveries_notification_state"))
         batch_op.drop_index(batch_op.f("ix_deliveries_message"))
         batch_op.drop_index(
