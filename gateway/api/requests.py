@@ -2,6 +2,7 @@
 
 import base64
 import re
+from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -80,11 +81,17 @@ def decode(body: bytes, kind: type[_Body]) -> _Body:
     if b"\\u0000" in body and _NUL.search(body):
         raise Refused(422, "The body holds the character NUL (\\u0000), which cannot be stored: leave it out.")
     try:
-        return msgspec.json.decode(body, type=kind)
+        decoded: _Body = _decoder(kind).decode(body)  # type: ignore[arg-type]  # a type has a hash
     except msgspec.ValidationError as error:
         raise refusal(str(error), kind) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise malformed() from None
+    return decoded
+
+
+@cache
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind)
 
 
 def malformed() -> Refused:
