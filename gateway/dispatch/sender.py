@@ -56,6 +56,10 @@ LEASE = dt.timedelta(seconds=60)
 PUT_OFF = dt.timedelta(seconds=60)
 """After so long is tried again what could not be checked before it was to leave."""
 
+SOON = dt.timedelta(seconds=2)
+"""What may go on within this is woken by whoever put it off: at the clock's rounds a provider's budget would run over
+unused, of bulk work the half."""
+
 ALERT_WAITS = dt.timedelta(minutes=2)
 """So long an alert may wait for a provider that takes nothing before somebody is told (R45)."""
 
@@ -166,7 +170,10 @@ class Sender:
             late = await claim_expired(
                 connection, due.batch, owner=self._owner, now=now, until=now + LEASE, limit=BATCH
             )
-            await put_off(connection, due.batch, now=now, until=admission.retry_at or now + PUT_OFF)
+            until = admission.retry_at or now + PUT_OFF
+            await put_off(connection, due.batch, now=now, until=until)
+            if until - now < SOON:
+                self._wakeups.wake_later(due.lane, due.batch, seconds=(until - now).total_seconds())
             return late
         return await claim_batch(
             connection, due.batch, owner=self._owner, now=now, until=now + LEASE, limit=admission.granted

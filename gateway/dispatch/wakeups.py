@@ -59,6 +59,8 @@ class WakeUps:
         self._redis = None if redis_url is None else redis.asyncio.Redis.from_url(redis_url)
         self._workers: list[Worker] = []
         self._loop: _RunningLoop | None = None
+        self._delayed: dict[str, asyncio.TimerHandle] = {}
+        self._beginning: set[asyncio.Future[None]] = set()
 
     def serve(self, kind: str, work: Work) -> None:
         """Say what is done on a wake-up of this kind; raises when the kind is taken already."""
@@ -106,6 +108,18 @@ class WakeUps:
             lanes[lane][batch] = None
         for lane, names in lanes.items():
             await self.wake("send", lane, list(names))
+
+    def wake_later(self, lane: str, batch: str, *, seconds: float) -> None:
+        """Announce in a moment that a batch may be sent on; should this process end before, the clock does it."""
+
+        def begin() -> None:
+            self._delayed.pop(batch, None)
+            task = asyncio.ensure_future(self.wake("send", lane, [batch]))
+            self._beginning.add(task)
+            task.add_done_callback(self._beginning.discard)
+
+        if batch not in self._delayed:
+            self._delayed[batch] = asyncio.get_running_loop().call_later(seconds, begin)
 
     async def _enqueue(
         self, client: redis.asyncio.Redis, kind: str, queue: str, messages: Sequence[tuple[str, dict[str, Any]]]
@@ -164,8 +178,13 @@ class WakeUps:
             self._loop = None
             self._workers.clear()
             set_event_loop_thread(None)
+        for timer in self._delayed.values():
+            timer.cancel()
+        await asyncio.gather(*self._beginning)
         for broker in self._brokers.values():
             await asyncio.to_thread(broker.close)
+            if isinstance(broker, RedisBroker):  # it leaves its connections to the garbage collector
+                broker.client.connection_pool.disconnect()
         if self._redis is not None:
             await self._redis.aclose()
 
