@@ -4,6 +4,7 @@ import asyncio
 import datetime as dt
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -104,8 +105,10 @@ class Planner:
                 await self._fix_audience(connection, row, request, now)
         cursor: str = row.cursor
         size = min(FIRST_CHUNK, self._chunk)
-        while (reached := await self._plan_chunk(row, request, cursor, size)) is not None:
-            cursor, size = reached, self._chunk
+        while (chunk := await self._decide(row, request, cursor, size)) is not None:
+            if not await self._save(row, cursor, chunk):
+                return  # Another planner has it: only that one can tell when its end is reached.
+            cursor, size = chunk.cursor, self._chunk
             if stopping.is_set():
                 async with self._database.writing() as connection:
                     await release_planning(connection, notification, owner=self._owner)
@@ -134,26 +137,27 @@ class Planner:
             today=now.astimezone(ZoneInfo(school.timezone)).date(),
         )
 
-    async def _plan_chunk(self, row: Any, request: NotificationRequest, cursor: str, size: int) -> str | None:
-        """Decide about the next contacts and commit them with the cursor; gives the new cursor or None at the end."""
-        now = self._now()
-        rows, last = await self._decide(row, request, cursor, size, now)
-        if last is None:
-            return None
+    async def _save(self, row: Any, cursor: str, chunk: "_Chunk") -> bool:
+        """Commit a chunk with its cursor and wake who sends it; False when another planner has come in between."""
         async with self._database.writing() as connection:
             saved = await save_chunk(
-                connection, row.id, owner=self._owner, cursor=cursor, next_cursor=last, until=now + LEASE, rows=rows
+                connection,
+                row.id,
+                owner=self._owner,
+                cursor=cursor,
+                next_cursor=chunk.cursor,
+                until=self._now() + LEASE,
+                rows=chunk.rows,
             )
-        if not saved:
-            return None
-        contacts = len({decision["contact"] for decision in rows["decisions"]})
-        self._metrics.planned(row.lane, contacts=contacts, deliveries=len(rows["deliveries"]))
-        await self._wakeups.wake_batches(batches_due(rows["deliveries"], now))
-        return last
+        if saved:
+            contacts = len({decision["contact"] for decision in chunk.rows["decisions"]})
+            self._metrics.planned(row.lane, contacts=contacts, deliveries=len(chunk.rows["deliveries"]))
+            await self._wakeups.wake_batches(batches_due(chunk.rows["deliveries"], chunk.at))
+        return saved
 
-    async def _decide(
-        self, row: Any, request: NotificationRequest, cursor: str, size: int, now: dt.datetime
-    ) -> tuple[Rows, str | None]:
+    async def _decide(self, row: Any, request: NotificationRequest, cursor: str, size: int) -> "_Chunk | None":
+        """Decide about the next contacts; None when nobody is left."""
+        now = self._now()
         named = request.audience.contacts or ()
         async with self._database.reading() as connection:
             audience = audience_of(row.id)
@@ -161,11 +165,22 @@ class Planner:
             if not contacts:
                 contacts = await latecomers(connection, row.school, row.id, upto=cursor, size=size)
             if not contacts:
-                return {}, None
+                return None
             decided = await decide_about(
                 connection, row, contacts, now=now, policy=self._policy, snapshots=self._snapshots
             )
         answer, neutral = decided.evaluation.answer, decided.evaluation.impersonal_points
         telling = telling_messages(row.id, answer.messages, request, decided.sources, decided.index)
         rows = rows_of(decided.plan, answer, neutral, decided.points, telling, now)
-        return rows | {"tasks": [*rows["tasks"], *decided.notices(now)]}, max(cursor, contacts[-1])
+        rows |= {"tasks": [*rows["tasks"], *decided.notices(now)]}
+        return _Chunk(rows, max(cursor, contacts[-1]), now)
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """What was decided at a moment about the next contacts."""
+
+    rows: Rows
+    cursor: str
+    """The contact up to whom all are decided then."""
+    at: dt.datetime

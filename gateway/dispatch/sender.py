@@ -50,8 +50,8 @@ from gateway.tracking.states import News
 
 _log = logging.getLogger(__name__)
 
-LEASE = dt.timedelta(seconds=60)
-"""How long a claim lasts without renewal; a dead worker's batch is swept after it."""
+LEASE = dt.timedelta(seconds=45)
+"""How long a claim lasts without renewal; a dead worker's batch is swept after it, and done within the minute."""
 
 PUT_OFF = dt.timedelta(seconds=60)
 """After so long is tried again what could not be checked before it was to leave."""
@@ -63,8 +63,8 @@ unused, of bulk work the half."""
 ALERT_WAITS = dt.timedelta(minutes=2)
 """So long an alert may wait for a provider that takes nothing before somebody is told (R45)."""
 
-_RENEWAL_SECONDS = 20.0
-_MARGIN = dt.timedelta(seconds=15)
+_RENEWAL_SECONDS = 15.0
+_MARGIN = dt.timedelta(seconds=12)
 """Nothing is handed over when the claim, for want of renewal, is within this of being swept."""
 
 _SLICE_SECONDS = 1.0
