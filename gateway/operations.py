@@ -1,12 +1,13 @@
 """What makes the difference between an installation that works and one that works safely: for `gateway doctor`."""
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import QueuePool
 
 from gateway.dispatch.backlog import Backlog
+from gateway.dispatch.duty import duty_gaps
 from gateway.dispatch.metrics import Waiting
 from gateway.dispatch.queue_server import QueueServerFacts, ask_queue_server
 from gateway.dispatch.requests import Lane
@@ -41,12 +42,19 @@ async def findings(
     before = now()
     async with database.reading() as connection:
         facts = await server_facts(connection)
+        gaps = await duty_gaps(connection)
     if facts is not None:
         meanwhile = before + (now() - before) / 2
         found += database_findings(facts, now=meanwhile, pool=pool.size() if isinstance(pool, QueuePool) else 0)
     if redis_url is not None:
         found += queue_findings(await ask_queue_server(redis_url, patience=_PATIENCE_SECONDS))
-    return [*found, *waiting_findings(await backlog.waiting())]
+    return [*found, *duty_findings(gaps), *waiting_findings(await backlog.waiting())]
+
+
+def duty_findings(gaps: Sequence[str]) -> list[Finding]:
+    """Judge the schools' duty rosters by what they lack."""
+    what = "somebody is paged about a held alert"
+    return [Finding(what=what, advice=gap) for gap in gaps] or [Finding(what=what, advice=None)]
 
 
 def database_findings(facts: ServerFacts, *, now: dt.datetime, pool: int) -> Iterator[Finding]:

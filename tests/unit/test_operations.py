@@ -6,7 +6,7 @@ import pytest
 
 from gateway.dispatch.metrics import Waiting
 from gateway.dispatch.queue_server import QueueServerFacts
-from gateway.operations import Finding, database_findings, queue_findings, waiting_findings
+from gateway.operations import Finding, database_findings, duty_findings, queue_findings, waiting_findings
 from gateway.store.server import ServerFacts
 
 NOW = dt.datetime(2026, 6, 15, 9, 0, tzinfo=dt.UTC)
@@ -74,3 +74,9 @@ def test_work_that_nobody_takes_is_told_of(lane: str, seconds: float, late: bool
 def test_without_work_nothing_is_late() -> None:
     """An idle installation is a healthy one."""
     assert [finding.advice for finding in waiting_findings([])] == [None]
+
+
+def test_a_roster_without_a_lead_is_told() -> None:
+    """Each school's gap is advice of its own; without any all is well."""
+    assert [finding.advice for finding in duty_findings(["one", "two"])] == ["one", "two"]
+    assert [finding.advice for finding in duty_findings([])] == [None]
