@@ -17,7 +17,7 @@ from pathlib import Path
 from tests import servers
 from tests.chaos import embedded
 from tests.chaos.faults import LASTING, Fault, Stage, plan, timed
-from tests.chaos.schedules import Schedule, run
+from tests.chaos.schedules import Schedule, look_again, run
 from tests.chaos.stage import Servers, running_servers, set_up
 
 _STAGES = (*[Stage.PROVIDERS] * 6, Stage.OUTBOX, *[Stage.SMALL_PROVIDERS] * 2, Stage.SMALL_OUTBOX)
@@ -90,6 +90,12 @@ async def _on_stage(
             chance = random.Random(f"{options.seed}/{number}")  # noqa: S311  # the same
             done.append(await run(scene, f"chaos-{number}", plan(chance, stage, options.kills), chance))
             _tell(done[-1])
+        received = scene.received(before=scene.received())
+        for schedule in done:
+            known = len(schedule.faults)
+            await look_again(scene, schedule, received)
+            if len(schedule.faults) > known:
+                _tell(schedule)
     return done
 
 
@@ -140,7 +146,7 @@ def _tell(schedule: Schedule) -> None:
 
 
 def _tell_totals(done: Sequence[Schedule], seconds: float) -> None:
-    kinds = Counter(strike.fault for schedule in done for strike in schedule.strikes)
+    kinds = Counter(strike.fault for schedule in done for strike in schedule.strikes if strike not in schedule.missed)
     balances = [schedule.balance for schedule in done]
     _say("")
     for fault in Fault:

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
-WINDOW_SECONDS = 3.0
+WINDOW_SECONDS = 2.5
 """Faults begin within this; the notifications of a schedule are posted within it, too."""
 
 
@@ -58,11 +58,13 @@ class Fault(StrEnum):
 
 
 _LASTS = {
-    Fault.WORKER_FROZEN: (7.0, 8.0),
+    Fault.WORKER_FROZEN: (5.0, 6.0),
     Fault.POSTGRESQL_PAUSED: (0.5, 2.5),
     Fault.REDIS_PAUSED: (0.5, 2.5),
     Fault.MAIL_STALLS: (1.0, 4.0),
     Fault.TEXT_TIMEOUT: (1.0, 3.0),
+    Fault.TEXT_500: (0.5, 2.5),
+    Fault.TEXT_429: (0.5, 2.5),
 }
 _USUALLY_LASTS = (0.2, 1.5)
 

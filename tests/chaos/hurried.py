@@ -22,7 +22,7 @@ from gateway.dispatch.coordination import on_redis
 from gateway.dispatch.requests import Lane
 from gateway.tracking import breaker
 
-LEASE_SECONDS = 6.0
+LEASE_SECONDS = 4.0
 """Instead of 60."""
 
 
@@ -34,28 +34,28 @@ _TIMES: Sequence[tuple[Any, str, Any]] = (
     (sender, "LEASE", _seconds(LEASE_SECONDS)),
     (sender, "_RENEWAL_SECONDS", LEASE_SECONDS / 3),
     (sender, "_MARGIN", _seconds(LEASE_SECONDS / 4)),
-    (sender, "PUT_OFF", _seconds(2)),
+    (sender, "PUT_OFF", _seconds(1)),
     (flushing, "PATIENCE_SECONDS", LEASE_SECONDS * 3 / 4),
     (planner, "LEASE", _seconds(LEASE_SECONDS / 2)),
-    (outcomes, "RECOVERY_DELAY", _seconds(1)),
-    (retrying, "_SECONDS", dict.fromkeys(Lane, (0.5, 1, 2, 2, 4, 4, 8, 8, 8))),
-    (clock, "PATIENCE", _seconds(2)),
+    (outcomes, "RECOVERY_DELAY", _seconds(0.5)),
+    (retrying, "_SECONDS", dict.fromkeys(Lane, (0.3, 0.6, 1, 1, 2, 2, 4, 4, 8))),
+    (clock, "PATIENCE", _seconds(1)),
     (clock, "GRACE", _seconds(0.5)),
-    (wakeups, "_HEARTBEAT_MS", 2_000),
+    (wakeups, "_HEARTBEAT_MS", 1_500),
     (on_redis, "AWAY", _seconds(0.5)),
-    (breaker, "LONGEST_PAUSE", _seconds(4)),
-    (breaker, "STEADY", _seconds(4)),
+    (breaker, "LONGEST_PAUSE", _seconds(2)),
+    (breaker, "STEADY", _seconds(2)),
 )
 
 _DEFAULTS: Sequence[tuple[type, str, float]] = (
-    (SmtpSettings, "timeout", 3.0),
+    (SmtpSettings, "timeout", 2.0),
     (SmtpSettings, "pause_after_failure", 0.5),
     (TwilioSettings, "timeout", 1.5),
 )
 
 _PR_SET_PDEATHSIG = 1
 
-CHUNK = 20
+CHUNK = 12
 """Contacts a chunk of planning: a killed planner leaves a plan half done."""
 
 

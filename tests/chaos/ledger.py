@@ -20,6 +20,9 @@ class Received:
     """What the outside has of each delivery: how many copies, and what it told about texts."""
 
     copies: Counter[str]
+    """From the beginning on: a copy may come late, while the next schedule runs."""
+    lately: Collection[str] = ()
+    """Of which of them a copy has come during this schedule."""
     told: Mapping[str, str] = field(default_factory=dict)
     """The last receipt that the gateway took, by delivery."""
 
@@ -55,13 +58,15 @@ class _Books:
     reached_by_hand: frozenset[tuple[str, str]]
     """(notification, contact) that somebody is to reach."""
     tasks: int
+    elsewhere: frozenset[str] = frozenset()
+    """Deliveries of other schools of which something has come lately."""
 
 
 async def balance(
     database: Database, school: str, posted: Mapping[str, str], contacts: Sequence[str], received: Received
 ) -> Balance:
     """Strike the balance of one school; `posted` gives the category of each notification that was taken."""
-    books = await _read(database, school)
+    books = await _read(database, school, received.lately)
     return Balance(
         deliveries=len(books.deliveries),
         unknown=sum(books.doubts.values()),
@@ -89,7 +94,7 @@ def _doubled(books: _Books, received: Received, channel: str) -> int:
     return sum(copies - 1 for copies in of_channel if copies > 1)
 
 
-async def _read(database: Database, school: str) -> _Books:
+async def _read(database: Database, school: str, lately: Collection[str]) -> _Books:
     async with database.reading() as connection:
 
         async def rows(table: Any) -> list[Any]:
@@ -104,6 +109,7 @@ async def _read(database: Database, school: str) -> _Books:
         )
         unanswered = Counter(row.delivery for row in await connection.execute(silent))
         asked = Counter(row.delivery for row in await connection.execute(found_out))
+        elsewhere = select(deliveries.c.id).where(deliveries.c.school != school, deliveries.c.id.in_(lately))
         to_do = [row for row in await rows(tasks) if row.done_at is None]
         return _Books(
             notifications=await rows(notifications),
@@ -115,6 +121,7 @@ async def _read(database: Database, school: str) -> _Books:
             settled_by_hand=frozenset(row.delivery for row in to_do if row.kind == "settle_unknown"),
             reached_by_hand=frozenset((row.notification, row.contact) for row in to_do if row.kind == "reach_by_hand"),
             tasks=len(to_do),
+            elsewhere=frozenset((await connection.execute(elsewhere)).scalars()),
         )
 
 
@@ -167,8 +174,8 @@ def _left_open(books: _Books) -> Iterator[str]:
 
 def _mismatched(books: _Books, received: Received) -> Iterator[str]:
     """Compare copies with states."""
-    known = {row.id for row in books.deliveries}
-    yield from (f"{name} left and is not on record" for name in received.copies.keys() - known)
+    known = {row.id for row in books.deliveries} | books.elsewhere
+    yield from (f"{name} left and is not on record" for name in set(received.lately) - known)
     for row in books.deliveries:
         copies, doubts = received.copies[row.id], books.doubts[row.id]
         if row.state in _ARRIVED and not copies:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from tests.chaos.faults import Fault
 
-SECONDS_A_MAIL = 0.04
+SECONDS_A_MAIL = 0.03
 """So slow that faults meet a batch under way."""
 
-_STALLED_SECONDS = 6.0
+_STALLED_SECONDS = 4.0
 _LIMIT = 2**20
 _MESSAGE_ID = re.compile(rb"^Message-ID:\s*<([^@>]+)@", re.IGNORECASE | re.MULTILINE)
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from tests.chaos import hurried
 
+_GIVEN_UP = 1
+
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload([hurried.__name__])
 
@@ -35,6 +37,20 @@ class Member:
         self._process.kill()
         self._process.join()
 
+    @property
+    def runs(self) -> bool:
+        """Whether it has neither been killed nor come to an end."""
+        return self._process.is_alive()
+
+    @property
+    def gave_up(self) -> bool:
+        """Whether it has said in order that it cannot work now, such as on a full disk."""
+        return self._process.exitcode == _GIVEN_UP
+
+    def last_words(self) -> str:
+        """Give the end of what it wrote."""
+        return self._log.read_text(errors="replace")[-2000:] if self._log.exists() else ""
+
     def wait(self) -> None:
         """Let it come to its own end."""
         self._process.join()
@@ -47,7 +63,8 @@ class Member:
 
     def freeze(self) -> None:
         """Stop it in the midst of whatever it does, as a paused virtual machine."""
-        os.kill(self.pid, signal.SIGSTOP)
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
         """Let it go on as if nothing had been."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Coroutine, Sequence
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from gateway.store.receipts import parked
 from gateway.store.tables import notifications
 from tests.chaos.faults import WINDOW_SECONDS, Stage, Strike
-from tests.chaos.ledger import Balance, balance
+from tests.chaos.ledger import Balance, Received, balance
 from tests.chaos.stage import Scene
 from tests.chaos.striking import Striker
 from tests.chaos.traffic import FAMILIES, ROUTES, NotTakenError, School, new_school, post, put_directory
@@ -37,6 +37,10 @@ class Schedule:
     balance: Balance
     recovery: float
     """Seconds from the end of the last fault to rest."""
+    missed: Collection[Strike] = ()
+    """What there was nobody for."""
+    posted: Mapping[str, str]
+    contacts: Sequence[str]
 
     @property
     def faults(self) -> list[str]:
@@ -49,16 +53,20 @@ async def run(
 ) -> Schedule:
     """Run one schedule; the scene is whole before and after it."""
     before = scene.received()
+    faults: list[str] = []
     school = await new_school(scene.database, name)
-    await put_directory(scene.session, scene.base, school)
+    try:
+        await put_directory(scene.session, scene.base, school)
+    except NotTakenError as error:
+        faults.append(str(error))
     if scene.mail is not None:
         scene.mail.chunking = chance.random() < 0.5
     posted: dict[str, str] = {}
-    faults: list[str] = []
+    missed: list[Strike] = []
     striker = Striker(scene, school, chance, posted)
     posts = [(category, number, chance.uniform(0, WINDOW_SECONDS * 0.8)) for number, category in enumerate(_POSTED)]
     await asyncio.gather(
-        *(_at(strike.at, striker.strike(strike)) for strike in strikes),
+        *(_at(strike.at, _strike(striker, strike, missed, faults)) for strike in strikes),
         *(
             _at(moment, _post(scene, school, category, f"{name}-{number}", posted, faults))
             for category, number, moment in posts
@@ -66,13 +74,31 @@ async def run(
     )
     recovery = await _until_rest(scene, school, posted, faults, within)
     struck = await balance(scene.database, name, posted, school.contacts, scene.received(before))
-    struck.faults[:0] = faults
-    return Schedule(name=name, stage=scene.stage, strikes=strikes, balance=struck, recovery=recovery)
+    struck.faults[:0] = [*faults, *scene.ended]
+    scene.ended.clear()
+    return Schedule(
+        name=name, stage=scene.stage, strikes=strikes, balance=struck, recovery=recovery, missed=tuple(missed),
+        posted=posted, contacts=school.contacts,
+    )  # fmt: skip
+
+
+async def look_again(scene: Scene, schedule: Schedule, received: Received) -> None:
+    """Strike the balance once more when other schedules have run since: what came late counts as well."""
+    late = await balance(scene.database, schedule.name, schedule.posted, schedule.contacts, received)
+    schedule.faults.extend(f"later: {fault}" for fault in late.faults if fault not in schedule.faults)
 
 
 async def _at(moment: float, deed: Coroutine[None, None, None]) -> None:
     await asyncio.sleep(moment)
     await deed
+
+
+async def _strike(striker: Striker, strike: Strike, missed: list[Strike], faults: list[str]) -> None:
+    try:
+        if not await striker.strike(strike):
+            missed.append(strike)
+    except NotTakenError as error:
+        faults.append(str(error))
 
 
 async def _post(

@@ -6,7 +6,7 @@ import uuid
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import aiohttp
@@ -25,6 +25,12 @@ from tests.chaos.restartable import Restartable, restartable_postgresql, restart
 from tests.chaos.text_provider import TextProvider, running_provider
 
 _READY_SECONDS = 60.0
+_SUPERVISED_EVERY = 0.25
+_ASKED_FOR = aiohttp.ClientTimeout(total=10)
+
+
+class NotReadyError(Exception):
+    """The programs of a stage did not come up: carries their last words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +63,8 @@ class Scene:
     texts: TextProvider | None = None
     hands: Mapping[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     """One fault at a time for each program."""
+    ended: list[str] = field(default_factory=list)
+    """What has come to an end that nobody had told to end, nor had any reason to; with its last words."""
 
     @property
     def workers(self) -> list[str]:
@@ -64,9 +72,10 @@ class Scene:
         return [name for name in self.members if name.startswith("worker")] or ["serve"]
 
     def received(self, before: Received | None = None) -> Received:
-        """Tell what the outside has got since it had got `before`."""
+        """Tell what the outside has got, and what of it since it had got `before`."""
         now = self._received()
-        return now if before is None else Received(copies=now.copies - before.copies, told=now.told)
+        lately = now.copies if before is None else now.copies - before.copies
+        return replace(now, lately=frozenset(lately))
 
     def _received(self) -> Received:
         copies: Counter[str] = Counter()
@@ -78,6 +87,16 @@ class Scene:
         for counted in pieces(self.folder / "outbox").values():
             copies.update(counted)
         return Received(copies=copies)
+
+    async def supervise(self) -> None:
+        """Start again what has ended by itself, as a service manager does; runs until it is cancelled."""
+        while True:
+            await asyncio.sleep(_SUPERVISED_EVERY)
+            for name, member in self.members.items():
+                if not self.hands[name].locked() and not member.runs:
+                    if not member.gave_up:
+                        self.ended.append(f"{name} has ended: {member.last_words()}")
+                    member.start_again()
 
     @property
     def news_on_its_way(self) -> bool:
@@ -115,7 +134,12 @@ async def set_up(
             servers=servers_ if stage.distributed else None, mail=mail, texts=texts,
         )  # fmt: skip
         await _until_ready(scene)
-        yield scene
+        supervision = asyncio.create_task(scene.supervise())
+        try:
+            yield scene
+        finally:
+            supervision.cancel()
+            await asyncio.gather(supervision, return_exceptions=True)
 
 
 def _made(folder: Path) -> Path:
@@ -168,12 +192,15 @@ def _end_all(members: Mapping[str, Member]) -> None:
 
 
 async def _until_ready(scene: Scene) -> None:
-    async with asyncio.timeout(_READY_SECONDS):
-        while True:
-            try:
-                async with scene.session.get(f"{scene.base}/health/ready") as answer:
-                    if answer.ok:
-                        return
-            except (aiohttp.ClientError, OSError):
-                pass
-            await asyncio.sleep(0.05)
+    deadline = asyncio.get_running_loop().time() + _READY_SECONDS
+    answered = "nothing"
+    while asyncio.get_running_loop().time() < deadline and all(member.runs for member in scene.members.values()):
+        try:
+            async with scene.session.get(f"{scene.base}/health/ready", timeout=_ASKED_FOR) as answer:
+                if answer.ok:
+                    return
+                answered = await answer.text()
+        except (aiohttp.ClientError, OSError) as error:
+            answered = type(error).__name__
+        await asyncio.sleep(0.05)
+    raise NotReadyError("\n".join([answered, *(member.last_words() for member in scene.members.values())]))

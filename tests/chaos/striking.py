@@ -3,8 +3,8 @@
 import asyncio
 import random
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable
+from contextlib import suppress
 
 from sqlalchemy import Select, select, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -16,7 +16,9 @@ from tests.chaos.stage import Scene
 from tests.chaos.traffic import School, post
 
 _LOOK_SECONDS = 0.005
-_PLANNER_SEEN_WITHIN = 3.0
+_PLANNER_SEEN_WITHIN = 2.0
+_EXTRA_REPORTS = 4
+"""So many are posted, one after the other, to see somebody plan."""
 _SENDER_SEEN_WITHIN = 1.0
 _SMALLEST_FILE = 600
 """Bytes: less than a mail, and than most batches of lines."""
@@ -33,16 +35,17 @@ class Striker:
         self._chance = chance
         self._posted = posted
 
-    async def strike(self, strike: Strike) -> None:
-        """Make one fault and undo it."""
+    async def strike(self, strike: Strike) -> bool:
+        """Make one fault and undo it; False when there was nobody to strike."""
         victim = self._chance.choice(self._scene.workers)
         match strike.fault:
             case Fault.WORKER_KILLED:
-                await self._kill(await self._busy_worker() or victim, strike.lasts)
+                busy = await _seen_within(_SENDER_SEEN_WITHIN, self._sender())
+                await self._kill(busy or victim, strike.lasts)
             case Fault.SERVE_KILLED | Fault.CLOCK_KILLED:
                 await self._kill(_KILLS[strike.fault], strike.lasts)
             case Fault.PLANNER_KILLED:
-                await self._kill_planner(strike)
+                return await self._kill_planner(strike)
             case Fault.WORKER_FROZEN:
                 async with self._scene.hands[victim]:
                     await self._frozen(self._scene.members[victim], strike.lasts)
@@ -56,6 +59,7 @@ class Striker:
                 await self._postgresql(strike)
             case _:
                 await self._provider(strike)
+        return True
 
     async def _kill(self, name: str, down: float) -> None:
         async with self._scene.hands[name]:
@@ -71,13 +75,19 @@ class Striker:
         finally:
             member.thaw()
 
-    async def _kill_planner(self, strike: Strike) -> None:
+    async def _kill_planner(self, strike: Strike) -> bool:
         """Post one more report, and kill whoever begins to plan anything."""
-        reference = f"{self._school.name}-extra-{strike.at:.6f}"
-        posting = asyncio.create_task(post(self._scene.session, self._scene.base, self._school, "report", reference))
-        async with _given_up_after(_PLANNER_SEEN_WITHIN):
-            await self._kill(await self._planner(), strike.lasts)
-        self._posted[await posting] = "report"
+        for number in range(_EXTRA_REPORTS):
+            reference = f"{self._school.name}-extra-{strike.at:.6f}-{number}"
+            extra = post(self._scene.session, self._scene.base, self._school, "report", reference)
+            posting = asyncio.create_task(extra)
+            planner = await _seen_within(_PLANNER_SEEN_WITHIN, self._planner())
+            if planner is not None:
+                await self._kill(planner, strike.lasts)
+            self._posted[await posting] = "report"
+            if planner is not None:
+                return True
+        return False
 
     async def _planner(self) -> str:
         """Wait until a worker plans; gives its name."""
@@ -86,14 +96,12 @@ class Striker:
             await asyncio.sleep(_LOOK_SECONDS)
         return name
 
-    async def _busy_worker(self) -> str | None:
-        """Wait a moment for a worker that has claimed something; gives its name."""
+    async def _sender(self) -> str:
+        """Wait until a worker has claimed something; gives its name."""
         of_senders = select(deliveries.c.owner).where(deliveries.c.state == "sending").distinct()
-        async with _given_up_after(_SENDER_SEEN_WITHIN):
-            while (name := await self._owner(of_senders)) is None:  # noqa: ASYNC110  # the same
-                await asyncio.sleep(_LOOK_SECONDS)
-            return name
-        return None
+        while (name := await self._owner(of_senders)) is None:  # noqa: ASYNC110  # the same
+            await asyncio.sleep(_LOOK_SECONDS)
+        return name
 
     async def _owner(self, query: Select[tuple[str | None]]) -> str | None:
         """Name a process of ours that holds a claim."""
@@ -171,10 +179,8 @@ class Striker:
                 trouble.discard(strike.fault)
 
 
-@asynccontextmanager
-async def _given_up_after(seconds: float) -> AsyncIterator[None]:
+async def _seen_within(seconds: float, looking: Awaitable[str]) -> str | None:
     try:
-        async with asyncio.timeout(seconds):
-            yield
+        return await asyncio.wait_for(looking, seconds)
     except TimeoutError:
-        return
+        return None

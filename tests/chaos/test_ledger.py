@@ -35,7 +35,7 @@ def books(*, state: str = "sent", doubts: int = 0, due_at: object = None, **more
 
 def faults(of: _Books, copies: Mapping[str, int], told: Mapping[str, str] | None = None) -> list[str]:
     """List what the ledger finds."""
-    return ledger.faults_of(of, POSTED, ["c1"], Received(copies=Counter(copies), told=told or {}))
+    return ledger.faults_of(of, POSTED, ["c1"], Received(copies=Counter(copies), lately=copies, told=told or {}))
 
 
 @pytest.mark.parametrize(
@@ -45,8 +45,9 @@ def faults(of: _Books, copies: Mapping[str, int], told: Mapping[str, str] | None
         (books(doubts=1), {"d1": 2}),
         (books(state="failed", reached_by_hand=frozenset({("n1", "c1")})), {}),
         (books(state="unknown", doubts=1, settled_by_hand=frozenset({"d1"})), {"d1": 1}),
+        (books(elsewhere=frozenset({"d0"})), {"d1": 1, "d0": 2}),
     ],
-    ids=["sent", "doubled while unknown", "failed, somebody's task", "unknown, somebody's task"],
+    ids=["sent", "doubled while unknown", "failed, somebody's task", "unknown, somebody's task", "late, of another"],
 )
 def test_what_is_in_order_is_no_fault(of: _Books, copies: Mapping[str, int]) -> None:
     """Sent once, or doubled while nobody knew, or somebody's task."""

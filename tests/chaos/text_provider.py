@@ -1,4 +1,7 @@
-"""A text provider that misbehaves while it is told to, and tells what became of its texts: late, twice, in disorder."""
+"""A text provider that misbehaves while it is told to, and tells what became of its texts: late, twice, in disorder.
+
+It misbehaves when it is asked about its texts, too.
+"""
 
 import asyncio
 import random
@@ -17,7 +20,7 @@ from tests.chaos.faults import Fault
 
 _ODDS = {Fault.TEXT_429: 0.5, Fault.TEXT_500: 0.4, Fault.TEXT_TIMEOUT: 0.3, Fault.TEXT_CUT: 0.5}
 _SECONDS_A_TEXT = (0.2, 0.8)
-_HANGS_SECONDS = 4.0
+_HANGS_SECONDS = 3.0
 _TELLS_FOR_SECONDS = 20.0
 
 
@@ -90,9 +93,8 @@ class TextProvider(TwilioServer):
     async def _problem(self, request: web.Request) -> web.StreamResponse | None:
         if problem := await super()._problem(request):
             return problem
-        if request.method != "POST":
-            return None
-        await asyncio.sleep(self.chance.uniform(*_SECONDS_A_TEXT))
+        if request.method == "POST":
+            await asyncio.sleep(self.chance.uniform(*_SECONDS_A_TEXT))
         for fault in sorted(self.trouble & _ODDS.keys()):
             if self.chance.random() < _ODDS[fault]:
                 return await self._misbehave(fault, request)
@@ -101,16 +103,12 @@ class TextProvider(TwilioServer):
     async def _misbehave(self, fault: Fault, request: web.Request) -> web.StreamResponse | None:
         if fault is Fault.TEXT_429:
             return refusal(429, 20429, Retry_After="2")
+        if request.method == "POST" and (fault is Fault.TEXT_CUT or self.chance.random() < 0.5):
+            self.store(await _form(request))
         if fault is Fault.TEXT_500:
-            if self.chance.random() < 0.5:
-                self.store(await _form(request))
             return refusal(500, 20500)
         if fault is Fault.TEXT_TIMEOUT:
-            if self.chance.random() < 0.5:
-                self.store(await _form(request))
             await asyncio.sleep(_HANGS_SECONDS)
-        else:
-            self.store(await _form(request))
         assert request.transport is not None
         request.transport.abort()
         return web.Response()

@@ -12,7 +12,7 @@ from gateway.assembly import utc_now
 from gateway.store.database import Database
 from gateway.store.keys import add_key
 
-FAMILIES = 40
+FAMILIES = 24
 TRIES_FOR_SECONDS = 60.0
 _PAUSE_SECONDS = 0.2
 _TIMEOUT = aiohttp.ClientTimeout(total=4)
