@@ -111,7 +111,7 @@ class Gateway:
     async def reclaim_from_the_dead(self) -> None:
         """Take back at once what processes of this machine had claimed when they were killed.
 
-        Their leases would give it back, too, but only after a minute. For embedded mode, where all processes
+        Their leases would give it back, too, but only after most of a minute. For embedded mode, where all processes
         that use the database run on its machine.
         """
         async with self.database.writing() as connection:

@@ -8,12 +8,13 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, Select, String, and_, bindparam, case, func, select, update
+from sqlalchemy import ColumnElement, Row, Select, String, and_, bindparam, case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from gateway.store.bulk import one_of, put_rows
 from gateway.store.columns import Instant
-from gateway.store.sending import follow_carriers, in_state
+from gateway.store.sending import follow_carriers, in_state, still_in_state
 from gateway.store.tables import attempts, deliveries, turns
 
 CLAIMABLE = ("queued", "retrying")
@@ -103,27 +104,32 @@ async def take_turn(connection: AsyncConnection, lane: str, *, now: dt.datetime)
     return school
 
 
-_CLAIM_BATCH = (
-    update(deliveries)
-    .where(
-        deliveries.c.id.in_(
-            select(deliveries.c.id)
-            .where(deliveries.c.batch == _BATCH, *_CLAIMABLE_NOW)
-            .limit(bindparam("most"))
-            .with_for_update(skip_locked=True)
-            .scalar_subquery()
-        ),
-        in_state(*CLAIMABLE),
+def _picked(*conditions: ColumnElement[bool]) -> Select[tuple[str]]:
+    """Select the ids of rows of a batch, which are then nobody else's to take.
+
+    In a WITH of its own the choice is made once. As a plain subquery PostgreSQL may make it anew for each open row,
+    when its last statistics are of a moment without any: 2.7 s instead of 5 ms a claim (measured).
+    """
+    chosen = select(deliveries.c.id).where(deliveries.c.batch == _BATCH, *conditions).limit(bindparam("most"))
+    return select(chosen.with_for_update(skip_locked=True).cte("picked").c.id)
+
+
+def _claim(*conditions: ColumnElement[bool]) -> ReturningUpdate[Any]:
+    return (
+        update(deliveries)
+        .where(deliveries.c.id.in_(_picked(*conditions)))
+        .values(
+            state="sending",
+            owner=bindparam("claimed_by"),
+            lease_until=bindparam("until", type_=Instant),
+            attempts=deliveries.c.attempts + 1,
+            changed_at=_NOW,
+        )
+        .returning(*deliveries.c)
     )
-    .values(
-        state="sending",
-        owner=bindparam("claimed_by"),
-        lease_until=bindparam("until", type_=Instant),
-        attempts=deliveries.c.attempts + 1,
-        changed_at=_NOW,
-    )
-    .returning(*deliveries.c)
-)
+
+
+_CLAIM_BATCH = _claim(*_CLAIMABLE_NOW)
 
 
 async def claim_batch(
@@ -140,17 +146,7 @@ async def claim_batch(
 
 _CLAIM_UNKNOWN = (
     update(deliveries)
-    .where(
-        deliveries.c.id.in_(
-            select(deliveries.c.id)
-            .where(deliveries.c.batch == _BATCH, in_state("unknown"), *_DUE)
-            .limit(bindparam("most"))
-            .with_for_update(skip_locked=True)
-            .scalar_subquery()
-        ),
-        in_state("unknown"),
-        deliveries.c.due_at <= _NOW,
-    )
+    .where(deliveries.c.id.in_(_picked(in_state("unknown"), *_DUE)))
     .values(due_at=bindparam("until", type_=Instant))
     .returning(*deliveries.c)
 )
@@ -171,7 +167,7 @@ async def renew_leases(connection: AsyncConnection, ids: Sequence[str], *, owner
     """Keep what is still being worked on; says whether any of it is still this owner's."""
     renewed = await connection.execute(
         update(deliveries)
-        .where(one_of(connection, deliveries.c.id, ids), deliveries.c.owner == owner, in_state("sending"))
+        .where(one_of(connection, deliveries.c.id, ids), deliveries.c.owner == owner, still_in_state("sending"))
         .values(lease_until=until)
     )
     return bool(renewed.rowcount)
@@ -197,7 +193,7 @@ async def hand_back(
                 one_of(connection, deliveries.c.id, of_number),
                 deliveries.c.attempts == number,
                 deliveries.c.owner == owner,
-                in_state("sending"),
+                still_in_state("sending"),
             )
             .values(
                 state="queued",
@@ -210,27 +206,7 @@ async def hand_back(
         )
 
 
-_CLAIM_EXPIRED = (
-    update(deliveries)
-    .where(
-        deliveries.c.id.in_(
-            select(deliveries.c.id)
-            .where(deliveries.c.batch == _BATCH, *_CLAIMABLE_NOW, deliveries.c.expires_at <= _NOW)
-            .limit(bindparam("most"))
-            .with_for_update(skip_locked=True)
-            .scalar_subquery()
-        ),
-        in_state(*CLAIMABLE),
-    )
-    .values(
-        state="sending",
-        owner=bindparam("claimed_by"),
-        lease_until=bindparam("until", type_=Instant),
-        attempts=deliveries.c.attempts + 1,
-        changed_at=_NOW,
-    )
-    .returning(*deliveries.c)
-)
+_CLAIM_EXPIRED = _claim(*_CLAIMABLE_NOW, deliveries.c.expires_at <= _NOW)
 
 
 async def claim_expired(
@@ -279,7 +255,7 @@ async def lose_claims(
         update(deliveries)
         .where(
             one_of(connection, deliveries.c.id, list(claimed)),
-            in_state("sending"),
+            still_in_state("sending"),
             deliveries.c.lease_until < now,
         )
         .values(state="unknown", owner=None, lease_until=None, due_at=now, changed_at=now, code=code, detail=detail)

@@ -50,6 +50,15 @@ def in_state(*states: str, of: FromClause = deliveries) -> ColumnElement[bool]:
     return of.c.state.in_([literal_column(f"'{State(state)}'") for state in states])
 
 
+def still_in_state(*states: str) -> ColumnElement[bool]:
+    """Check the state of deliveries that are named by id, in a form that fits no index.
+
+    When the last statistics were taken while nothing was `sending`, PostgreSQL believes that the index of those is
+    empty and begins there, once for each id: 330 ms instead of 5 to record 200 answers (measured).
+    """
+    return (deliveries.c.state + literal_column("''")).in_([literal_column(f"'{State(state)}'") for state in states])
+
+
 async def record_attempts(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
     """Write attempts with their answers; a late answer takes the place of none."""
     await put_rows(connection, attempts, rows)
@@ -62,8 +71,8 @@ _RECORD_STATES = BulkUpdate(
     constants={"owner": None, "lease_until": None},
     where=[
         or_(
-            and_(deliveries.c.owner == bindparam("claimed_by"), in_state("sending")),
-            in_state("unknown", "retrying"),
+            and_(deliveries.c.owner == bindparam("claimed_by"), still_in_state("sending")),
+            still_in_state("unknown", "retrying"),
         )
     ],
 )
@@ -208,7 +217,7 @@ _REQUEUE = BulkUpdate(
     matching={"id": "id"},
     values=("batch", "due_at", "directory_version", "neutral", "address", "place", "expires_at"),
     constants={"state": "queued", "code": None, "detail": None, "merged_into": None, "owner": None},
-    where=[in_state("suppressed")],
+    where=[still_in_state("suppressed")],
 )
 
 
@@ -228,7 +237,7 @@ class Present(NamedTuple):
 @cache
 def _present(arrays: bool) -> Any:  # noqa: FBT001  # the dialect
     ours = select(deliveries.c.id, deliveries.c.attempts, cast(null(), Integer).label("carried_version")).where(
-        given(arrays, deliveries.c.id, "ids"), deliveries.c.owner == bindparam("claimed_by"), in_state("sending")
+        given(arrays, deliveries.c.id, "ids"), deliveries.c.owner == bindparam("claimed_by"), still_in_state("sending")
     )
     carried = (
         select(deliveries.c.merged_into, null(), func.min(deliveries.c.directory_version))
