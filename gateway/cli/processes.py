@@ -3,7 +3,8 @@
 import contextlib
 import gc
 import logging
-from collections.abc import AsyncIterator, Sequence
+import os
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 
 from gateway.assembly import Gateway, assembled, running_clock
@@ -14,6 +15,9 @@ from gateway.store.migrate import migrate
 from gateway.web import exposing_metrics, make_application, make_health_application, serving, until_told_to_stop
 
 _log = logging.getLogger(__name__)
+
+_MAY_WAIT = frozenset({Lane.BULK, Lane.LETTERS, Lane.WEBHOOKS})
+_NICENESS = 10
 
 
 def collect_less_often() -> None:
@@ -42,11 +46,21 @@ async def run_server(settings: Settings, *, host: str, port: int) -> int:
     return 0
 
 
+def make_way(lanes: Collection[Lane]) -> None:
+    """Let a process whose work may all wait have the processor only when nobody else wants it.
+
+    On a machine that is busy with a newsletter an alert then goes first (`make bench ARGS=emergency`).
+    """
+    if _MAY_WAIT.issuperset(lanes):
+        os.nice(_NICENESS)
+
+
 async def run_worker(settings: Settings, lanes: Sequence[Lane], *, health_port: int | None) -> int:
     """Plan and send for these lanes until told to stop."""
     if settings.embedded:
         raise SettingsError("GATEWAY_REDIS_URL is missing: without it gateway serve does the work itself.")
     collect_less_often()
+    make_way(lanes)
     async with assembled(settings) as gateway, _health(gateway, health_port), _metrics(gateway):
         await _warn_of_queue(gateway)
         await gateway.work(lanes)
