@@ -42,18 +42,23 @@ def postgresql() -> Iterator[str]:
         return
     programs = _postgresql_programs()
     with _folder("gateway-postgresql-") as folder:
-        data, port = folder / "data", _free_port()
-        initialise = [programs / "initdb", "--pgdata", data, "--username=postgres", "--auth=trust"]
-        _run([*initialise, "--no-sync", "--no-locale", "--encoding=UTF8"], folder)
-        settings = {
-            "port": port, "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": 200,
-            "fsync": "off", "full_page_writes": "off",
-        }  # fmt: skip
-        options = [f"--{name}={value}" for name, value in settings.items()]
-        url = URL.create("postgresql+asyncpg", "postgres", host="127.0.0.1", port=port, database="postgres")
-        text = url.render_as_string(hide_password=False)
-        with _server([programs / "postgres", "-D", data, *options], folder, lambda: execute_sql(text, "SELECT 1")):
-            yield text
+        url, command = new_postgresql(programs, folder)
+        with _server(command, folder, lambda: execute_sql(url, "SELECT 1")):
+            yield url
+
+
+def new_postgresql(programs: Path, folder: Path) -> tuple[str, list[str | Path]]:
+    """Make an empty cluster in a folder, to be thrown away; gives its URL and the command to run it."""
+    data, port = folder / "data", _free_port()
+    initialise = [programs / "initdb", "--pgdata", data, "--username=postgres", "--auth=trust"]
+    _run([*initialise, "--no-sync", "--no-locale", "--encoding=UTF8"], folder)
+    settings = {
+        "port": port, "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": 200,
+        "fsync": "off", "full_page_writes": "off",
+    }  # fmt: skip
+    options = [f"--{name}={value}" for name, value in settings.items()]
+    url = URL.create("postgresql+asyncpg", "postgres", host="127.0.0.1", port=port, database="postgres")
+    return url.render_as_string(hide_password=False), [programs / "postgres", "-D", data, *options]
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import asyncio
 import datetime as dt
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from gateway.dispatch.finishing import settle_statuses
@@ -115,8 +115,14 @@ class Clock:
         `due` tells of each (lane, subject) since when: what was put off for its provider comes back when it was told.
         """
         self._woken = {key: at for key, at in self._woken.items() if now - at < PATIENCE}
+        lanes: dict[str, list[str]] = defaultdict(list)
         for (lane, subject), since in due.items():
             woken = self._woken.get((kind, subject))
             if woken is None or woken < since:
                 self._woken[kind, subject] = now
-                await self._wakeups.wake(kind, lane, [subject], traces=traces)
+                lanes[lane].append(subject)
+        for (
+            lane,
+            subjects,
+        ) in lanes.items():  # a thousand batches after a flush of Redis are one round trip, not as many
+            await self._wakeups.wake(kind, lane, subjects, traces=traces)

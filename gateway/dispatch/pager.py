@@ -19,6 +19,7 @@ from channels.errors import Retry, SendError
 from gateway.directory.model import ChannelName
 from gateway.dispatch.deciding import school_of
 from gateway.dispatch.page_texts import PageWriter
+from gateway.dispatch.stopping import heard_out
 from gateway.store.database import Database
 from gateway.store.pages import claim_pages, record_pages
 from gateway.tracking.states import State
@@ -57,12 +58,7 @@ class Pager:
 
     async def send(self, notification: str) -> None:
         """Send the due pages about one notification; told to stop, hear out the providers that are being talked to."""
-        working = asyncio.ensure_future(self._send(notification))
-        try:
-            await asyncio.shield(working)
-        except asyncio.CancelledError:
-            await working
-            raise
+        await heard_out(lambda _stopping: self._send(notification))
 
     async def _send(self, notification: str) -> None:
         now = self._now()

@@ -19,6 +19,7 @@ from gateway.dispatch.finishing import settle_statuses
 from gateway.dispatch.help_wanted import Work, ask_for_help, help_task
 from gateway.dispatch.metrics import Metrics
 from gateway.dispatch.requests import NotificationRequest
+from gateway.dispatch.stopping import heard_out
 from gateway.dispatch.wakeups import WakeUps
 from gateway.rules.policy import Policy
 from gateway.store.announcing import announce_notification
@@ -77,14 +78,7 @@ class Planner:
         One that cannot be planned is tried again when its lease ends, and is somebody's task meanwhile (R45). Told to
         stop, it finishes the chunk in hand and leaves the rest to whoever is woken next.
         """
-        stopping = asyncio.Event()
-        working = asyncio.ensure_future(self._plan_or_ask(notification, stopping))
-        try:
-            await asyncio.shield(working)
-        except asyncio.CancelledError:
-            stopping.set()
-            await working
-            raise
+        await heard_out(lambda stopping: self._plan_or_ask(notification, stopping))
 
     async def _plan_or_ask(self, notification: str, stopping: asyncio.Event) -> None:
         try:

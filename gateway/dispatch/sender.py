@@ -28,6 +28,7 @@ from gateway.dispatch.provider_gate import ProviderGate, gate_name
 from gateway.dispatch.recording import Recorder, Result
 from gateway.dispatch.rendering import RenderingError
 from gateway.dispatch.requests import Lane
+from gateway.dispatch.stopping import heard_out
 from gateway.dispatch.tracing import Tracer
 from gateway.dispatch.wakeups import WakeUps
 from gateway.store.claims import (
@@ -105,19 +106,8 @@ class Sender:
         self._pace: dict[str, float] = {}
 
     async def send(self, batch: str) -> None:
-        """Hand over what is due of the batch; told to stop, finish the slice in hand and give back the rest.
-
-        The work itself is never cancelled: a provider that is being talked to is heard out, and SQLite keeps the lock
-        of a transaction that is cancelled between two statements until the connection is collected.
-        """
-        stopping = asyncio.Event()
-        working = asyncio.ensure_future(self._send(batch, stopping))
-        try:
-            await asyncio.shield(working)
-        except asyncio.CancelledError:
-            stopping.set()
-            await working
-            raise
+        """Hand over what is due of the batch; told to stop, finish the slice in hand and give back the rest."""
+        await heard_out(lambda stopping: self._send(batch, stopping))
 
     async def _send(self, batch: str, stopping: asyncio.Event) -> None:
         touched: set[str] = set()

@@ -47,7 +47,7 @@ from gateway.tracking.states import State
 
 def in_state(*states: str, of: FromClause = deliveries) -> ColumnElement[bool]:
     """Pick deliveries by state, written out in the statement: else the partial indexes cannot be seen to fit."""
-    return of.c.state.in_([literal_column(f"'{State(state)}'") for state in states])
+    return of.c.state.in_(_written_out(states))
 
 
 def still_in_state(*states: str) -> ColumnElement[bool]:
@@ -56,7 +56,11 @@ def still_in_state(*states: str) -> ColumnElement[bool]:
     When the last statistics were taken while nothing was `sending`, PostgreSQL believes that the index of those is
     empty and begins there, once for each id: 330 ms instead of 5 to record 200 answers (measured).
     """
-    return (deliveries.c.state + literal_column("''")).in_([literal_column(f"'{State(state)}'") for state in states])
+    return (deliveries.c.state + literal_column("''")).in_(_written_out(states))
+
+
+def _written_out(states: Collection[str]) -> list[ColumnElement[str]]:
+    return [literal_column(f"'{State(state)}'") for state in states]
 
 
 async def record_attempts(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:

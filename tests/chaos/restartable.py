@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy.engine import URL
-
 from tests.servers import (
     READY_WITHIN,
     ServerMissingError,
@@ -19,10 +17,10 @@ from tests.servers import (
     _folder,
     _free_port,
     _postgresql_programs,
-    _run,
     _start,
     empty_redis,
     execute_sql,
+    new_postgresql,
 )
 
 
@@ -93,18 +91,8 @@ def restartable_postgresql() -> Iterator[Restartable]:
     """Run a PostgreSQL of our own, also where tests are given another one: that is not ours to stop."""
     programs = _postgresql_programs()
     with _folder("gateway-chaos-postgresql-") as folder:
-        data, port = folder / "data", _free_port()
-        initialise = [programs / "initdb", "--pgdata", data, "--username=postgres", "--auth=trust"]
-        _run([*initialise, "--no-sync", "--no-locale", "--encoding=UTF8"], folder)
-        settings = {
-            "port": port, "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": 200,
-            "fsync": "off", "full_page_writes": "off",
-        }  # fmt: skip
-        options = [f"--{name}={value}" for name, value in settings.items()]
-        url = URL.create("postgresql+asyncpg", "postgres", host="127.0.0.1", port=port, database="postgres")
-        text = url.render_as_string(hide_password=False)
-        command = [programs / "postgres", "-D", data, *options]
-        yield from _running(Restartable(text, command, folder, lambda: execute_sql(text, "SELECT 1")), signal.SIGQUIT)
+        url, command = new_postgresql(programs, folder)
+        yield from _running(Restartable(url, command, folder, lambda: execute_sql(url, "SELECT 1")), signal.SIGQUIT)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from typing import Any
 from aiohttp import ClientConnectorError, ClientError, ClientSession, StreamReader
 
 from gateway.dispatch.requests import Lane
+from gateway.dispatch.stopping import heard_out
 from gateway.dispatch.wakeups import WakeUps
 from gateway.dispatch.webhooks.addresses import TIMEOUT_SECONDS, AddressRefusedError
 from gateway.dispatch.webhooks.judging import (
@@ -94,14 +95,7 @@ class Poster:
 
     async def post(self, endpoint: str) -> None:
         """Post what is due at an endpoint; told to stop, hear out the posts under way and begin no more."""
-        stopping = asyncio.Event()
-        working = asyncio.ensure_future(self._post(endpoint, stopping))
-        try:
-            await asyncio.shield(working)
-        except asyncio.CancelledError:
-            stopping.set()
-            await working
-            raise
+        await heard_out(lambda stopping: self._post(endpoint, stopping))
 
     async def _post(self, endpoint: str, stopping: asyncio.Event) -> None:
         clock = asyncio.get_running_loop().time
