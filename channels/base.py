@@ -52,6 +52,20 @@ class ReceiptStatus(StrEnum):
     """The recipient called it spam."""
     OPTED_OUT = "opted_out"
     """The recipient asked for no more on this address."""
+    OPTED_IN = "opted_in"
+    """The recipient wants more on this address again."""
+    AUTORESPONDED = "autoresponded"
+    """A machine answered: somebody is out of office. Says nothing about arrival."""
+    ANSWERED = "answered"
+    """Somebody took the call; whether they listened is not known yet."""
+    BUSY = "busy"
+    """The line was engaged."""
+    NO_ANSWER = "no_answer"
+    """Nobody took the call."""
+    PRINTED = "printed"
+    """The letter is on paper."""
+    IN_TRANSIT = "in_transit"
+    """The letter is in the post."""
     RETURNED = "returned"
     """A letter came back."""
     UNKNOWN = "unknown"
@@ -100,10 +114,18 @@ class Call:
     """One voice call that speaks a text."""
 
     recipient: str
-    """E.164."""
+    """E.164. Empty only in the answer to a provider's question: whoever has taken the call may hear it."""
     speech: str
     language: str
     """BCP-47 of the spoken text."""
+    voicemail: str = ""
+    """What a machine may be told: nothing personal (R41). Empty: it is told nothing."""
+    keys: str = ""
+    """What is said after the text: which key confirms, which repeats. Empty: no key is asked for."""
+    invitation: str = ""
+    """What is said after `voicemail` where nobody knows whether a person listens: that any key brings the text."""
+    thanks: str = ""
+    """What is said to who has confirmed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -125,7 +147,14 @@ class Sheet:
     """Body text size in points: 11, 16 or 20."""
     sealed: bool
     """True when it must travel in a closed, named envelope (sensitivity 2, confidential address)."""
+    country: str = "GB"
+    """ISO 3166 code of where it goes."""
+    postage: str = "second"
+    """How it travels: `first`, `second`, `economy`, `europe` or `rest-of-world`."""
 
+
+STAFF = "staff"
+"""The provider that people are: whoever records its hand-overs puts them on the list of what staff have to do."""
 
 Payload = Mail | Text | Call | Sheet
 
@@ -176,7 +205,48 @@ class Receipt:
     explanation: str | None = None
     """One sentence for staff."""
     address_dead: bool = False
+    again: bool = False
+    """True when another attempt after a pause is worth it: a busy line, a handset out of reach."""
     raw: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Enclosure:
+    """A file that somebody sent along with their answer."""
+
+    name: str
+    content_type: str
+    content: bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Inbound:
+    """Something a person wrote to the school: an answer to a message, or out of the blue."""
+
+    provider: str
+    event_id: str
+    """As of a receipt."""
+    at: dt.datetime
+    sender: str
+    """The address or number it came from, which anybody may forge."""
+    recipient: str
+    """The address or number it was sent to."""
+    body: str
+    delivery: str | None = None
+    """Which delivery it answers, when a signed address or the provider says so."""
+    handled: bool = False
+    """True when the provider has answered the writer itself, as Twilio does after STOP."""
+    keyword: str | None = None
+    """What the provider took it for, by words that were agreed with it alone: `stop`, `start` or `help`."""
+    urgent: bool | None = None
+    """Whether it answers the sender of urgent messages; None where one sender serves for all."""
+    enclosures: tuple[Enclosure, ...] = ()
+    cut: bool = False
+    """True when not all of it was kept: it was too long, or came with pictures that are not fetched."""
+
+
+Incoming = Receipt | Inbound
+"""What a callback or a mail can bring."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -239,8 +309,53 @@ class Channel(Protocol):
         None where the provider has not got it; a hand-over with an error where it could not be asked.
         """
 
-    def read_receipts(self, request: CallbackRequest) -> list[Receipt]:
+    def read_receipts(self, request: CallbackRequest) -> Sequence[Incoming]:
         """Check the signature, then read the news; raises `ReceiptRefusedError` and changes nothing otherwise."""
 
     async def check(self) -> str | None:
         """Say in one sentence what a send still lacks, or None when all is well (`gateway doctor`)."""
+
+
+@runtime_checkable
+class Askable(Protocol):
+    """A provider that can be asked how things went, for callbacks that never came."""
+
+    async def news_of(self, provider_ids: Sequence[str]) -> Sequence[Receipt]:
+        """Ask what became of hand-overs; those the provider does not know, or cannot tell of now, are left out."""
+
+
+@runtime_checkable
+class Recallable(Protocol):
+    """A provider that can be asked to forget what it has accepted and not acted on yet: a letter before its printing."""
+
+    @property
+    def recall_window(self) -> dt.timedelta | None:
+        """How long after its hand-over something may be taken back.
+
+        None where it waits until the gateway says so; handing it over again then takes its place.
+        """
+
+    async def recall(self, provider_ids: Sequence[str]) -> set[str]:
+        """Take hand-overs back; names those that will certainly not be delivered, also when told before."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What to tell a provider that waits for instructions."""
+
+    content_type: str
+    body: bytes
+
+
+@runtime_checkable
+class Conversing(Protocol):
+    """A provider that asks during a call what to say next."""
+
+    def asked_about(self, request: CallbackRequest) -> str:
+        """Check the signature and name the delivery; raises `ReceiptRefusedError`."""
+
+    def instruct(self, request: CallbackRequest, call: Call | None) -> Answer:
+        """Say what happens next in the call; None when there is nothing left to be said to this person."""
+
+    def wait(self, request: CallbackRequest) -> Answer:
+        """Ask to be asked the same again in a moment; ends the call once that has been said too often."""

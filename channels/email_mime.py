@@ -11,6 +11,8 @@ from binascii import b2a_qp
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from email.message import EmailMessage
+from email.policy import SMTP
 from email.utils import format_datetime
 from functools import lru_cache
 from itertools import groupby
@@ -31,9 +33,19 @@ class Values(NamedTuple):
 
 NO_VALUES = Values()
 
+
+class Attached(NamedTuple):
+    """A file that travels in a mail."""
+
+    name: str
+    content_type: str
+    content: bytes
+
+
 _CRLF = b"\r\n"
 _SOFT_BREAK = b"=\r\n"
 _BOUNDARY = "=_next_part"
+_FILE_BOUNDARY = "=_next_file"
 """Cannot occur in a quoted-printable body: there `=` precedes two hexadecimal digits or a line end."""
 
 _LINE = 76
@@ -77,9 +89,10 @@ class PreparedMail:
         subject: Sequence[Hashable],
         plain: Sequence[Hashable],
         html: Sequence[Hashable] | None = None,
+        attached: Sequence[Attached] = (),
         headers: Mapping[str, str] | None = None,
     ) -> "PreparedMail":
-        """Encode what all recipients share; raises `UnsafeHeaderError`.
+        """Encode what all recipients share, files among it; raises `UnsafeHeaderError`.
 
         `sender` is name and address; `headers` are further ones whose values are printable ASCII.
         """
@@ -94,7 +107,7 @@ class PreparedMail:
         return cls(
             _subject=tuple(subject),
             _fixed_headers="".join(_header(name, value) for name, value in fixed.items()),
-            _body=_Body.of(_pieces_of_body(plain, html)),
+            _body=_Body.of(_with_files(_pieces_of_body(plain, html), attached)),
             _encoded_subject=_text("Subject", "".join(str(part) for part in subject)) if complete else None,
         )
 
@@ -193,6 +206,31 @@ def _pieces_of_body(plain: Sequence[Hashable], html: Sequence[Hashable] | None) 
             boundary + b"--" + _CRLF,
         ]
     )
+
+
+def _with_files(body: tuple[_Piece, ...], attached: Sequence[Attached]) -> tuple[_Piece, ...]:
+    """Put files behind the text of a mail."""
+    if not attached:
+        return body
+    boundary = _CRLF + b"--" + _FILE_BOUNDARY.encode()
+    return _merged(
+        [
+            f'Content-Type: multipart/mixed; boundary="{_FILE_BOUNDARY}"\r\n'.encode(),
+            boundary + _CRLF,
+            *body,
+            *(boundary + _CRLF + _file_part(file) for file in attached),
+            boundary + b"--" + _CRLF,
+        ]
+    )
+
+
+def _file_part(file: Attached) -> bytes:
+    """Write a file as a part; the standard library knows how names in any script are written (RFC 2231)."""
+    main, _, sub = file.content_type.partition("/")
+    part = EmailMessage(policy=SMTP)
+    part.set_content(file.content, main, sub, disposition="attachment", filename=file.name)
+    del part["MIME-Version"]
+    return part.as_bytes().removesuffix(_CRLF)
 
 
 def _part_headers(subtype: str) -> bytes:

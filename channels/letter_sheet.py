@@ -1,4 +1,4 @@
-"""Turn a `Sheet` into a tagged A4 PDF with the address in the envelope's window.
+"""Turn `Sheet`s into a tagged A4 PDF with each address in the envelope's window, one letter or many after another.
 
 The PDF claims PDF/UA-1 (no validator was run). The window geometry is that of GOV.UK Notify's printer; blocks are
 mappings with a `kind`: `paragraph`, `inset` (`text`: runs), `heading` (`level` from 1, `text`), `bullets`, `numbers`
@@ -19,6 +19,7 @@ from typing import Any
 import typst
 
 from channels.base import Sheet
+from channels.letter_jobs import Binding, Separator
 
 FONTS = Path(__file__).parent / "fonts"
 SOURCE = Path(__file__).with_suffix(".typ").read_bytes()
@@ -43,6 +44,7 @@ REFUSALS = {
 # Measured, 2 cores: three threads at once are no faster than one, and typst's memory grows without end (0.57 GB after
 # 4,200 letters); one after the other it stays below 0.26 GB, from a single thread at 0.14. Use processes for speed.
 _one_at_a_time = Lock()
+_FORGETFUL = 11
 _LONG_RUN = re.compile(r"[!-~]{40,}")
 _PIECE = re.compile(r".{1,10}")
 _MISSING_GLYPH = re.compile(r'the text `"\\?(.)[^`]*` could not be displayed', re.DOTALL)
@@ -66,6 +68,10 @@ class WindowGeometry:
     sender: tuple[float, float, float, float] = (125, 5, 195, 95)
     body_top: float = 95
     margin: float = 15
+    paper: str = "a4"
+    """As typst names it; the gateway's own runs are A4."""
+    address_printed: bool = True
+    """False where the print house itself writes the address into the window."""
 
 
 PRINTER_DEFAULT = WindowGeometry()
@@ -77,8 +83,53 @@ def typeset(sheet: Sheet, geometry: WindowGeometry = PRINTER_DEFAULT) -> bytes:
     Only the addressee's lines ever stand in the window, so a sealed letter needs nothing more here:
     `sealed` is the printer's matter.
     """
+    binding = Binding(title=sheet.subject, language=sheet.language, right_to_left=sheet.right_to_left)
+    return typeset_together([sheet], binding, geometry)
+
+
+def typeset_together(
+    parts: Sequence[Sheet | Separator], binding: Binding, geometry: WindowGeometry = PRINTER_DEFAULT
+) -> bytes:
+    """Set letters and separator sheets one after the other in one tagged PDF; raises `LetterError`, as for one.
+
+    Compiled directly: a PDF merged from single ones would lose their tags. Every part's pages are labelled from 1 on.
+    """
+    run = {
+        "title": binding.title,
+        "voice": _voice(binding.language, right_to_left=binding.right_to_left),
+        "duplex": binding.duplex,
+        "parts": [_letter(part, geometry) if isinstance(part, Sheet) else _separator(part) for part in parts],
+    }
+    try:
+        with _one_at_a_time:
+            pdf, warnings = typst.compile_with_warnings(
+                SOURCE,
+                font_paths=_fonts(),
+                sys_inputs={"run": json.dumps(run, ensure_ascii=False)},
+                pdf_standards="ua-1",
+            )
+    except typst.TypstError as error:
+        raise _refusal(error) from None  # typst quotes the text it stumbled over: keep it out of tracebacks
+    if any("unknown font family" in warning.message for warning in warnings):
+        raise LetterError("missing-font")
+    return pdf
+
+
+def forget() -> None:
+    """Let typst give back the memory of what it has set.
+
+    It drops what it has not used for ten compilations, so that ten files of 50 letters would stay in memory: 440 MB
+    against 134 with this after each file, for half a millisecond a letter (measured).
+    """
+    with _one_at_a_time:
+        for _ in range(_FORGETFUL):
+            typst.compile(b"#let nothing = 0", font_paths=_fonts())
+
+
+def _letter(sheet: Sheet, geometry: WindowGeometry) -> dict[str, Any]:
     voice = _voice(sheet.language, right_to_left=sheet.right_to_left)
-    letter = {
+    return {
+        "kind": "letter",
         "address": sheet.address,
         "sender": sheet.sender,
         "date": sheet.date,
@@ -89,19 +140,10 @@ def typeset(sheet: Sheet, geometry: WindowGeometry = PRINTER_DEFAULT) -> bytes:
         "geometry": asdict(geometry),
         "page_limit": PAGE_LIMIT,
     }
-    try:
-        with _one_at_a_time:
-            pdf, warnings = typst.compile_with_warnings(
-                SOURCE,
-                font_paths=_fonts(),
-                sys_inputs={"letter": json.dumps(letter, ensure_ascii=False)},
-                pdf_standards="ua-1",
-            )
-    except typst.TypstError as error:
-        raise _refusal(error) from None  # typst quotes the text it stumbled over: keep it out of tracebacks
-    if any("unknown font family" in warning.message for warning in warnings):
-        raise LetterError("missing-font")
-    return pdf
+
+
+def _separator(part: Separator) -> dict[str, Any]:
+    return {"kind": "separator", "title": part.title, "lines": part.lines, "mark": part.mark}
 
 
 @cache

@@ -4,6 +4,7 @@ A message in the GSM 7-bit alphabet holds 160 characters, a part of a longer one
 the whole message into UCS-2 with 70 and 67. No part ends inside an escape or a surrogate pair.
 """
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -56,15 +57,25 @@ def count(text: str) -> Segments:
     return _counted(Encoding.UCS2, astral, text, single=70, joined=67)
 
 
-def smart(text: str) -> str:
-    """Replace typographic quotes, dashes, dots and blanks that GSM-7 lacks; never a letter.
+def smart(text: str, names: Iterable[str] = ()) -> str:
+    """Replace typographic quotes, dashes, dots and blanks that GSM-7 lacks; never a letter, never a part of a name.
 
-    A text that needs UCS-2 for its letters keeps them: replacing would save nothing.
+    A text that needs UCS-2 for its letters, or for the apostrophe of a name in it, keeps them all: to replace the
+    others would save nothing.
     """
-    if text.isascii():
+    if _GSM.issuperset(text):
         return text
     plain = text.translate(_PLAIN)
-    return plain if _GSM.issuperset(plain) else text
+    if not _GSM.issuperset(plain) or any(_alters(name, text) for name in names):
+        return text
+    return plain
+
+
+def _alters(name: str, text: str) -> bool:
+    """Tell whether a text holds some word of a name that would be written otherwise."""
+    if _GSM.issuperset(name):
+        return False
+    return any(word in text for word in name.split(" ") if word.translate(_PLAIN) != word)
 
 
 def _counted(encoding: Encoding, double: frozenset[str], text: str, *, single: int, joined: int) -> Segments:

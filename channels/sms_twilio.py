@@ -1,4 +1,4 @@
-"""Text messages through Twilio: settings, hand-over, looking up unanswered texts, receipts."""
+"""Text messages through Twilio: settings, hand-over, looking up unanswered texts, news of texts."""
 
 import asyncio
 import datetime as dt
@@ -6,8 +6,9 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
-from types import MappingProxyType
+from enum import Enum
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -15,11 +16,12 @@ import aiohttp
 from twilio.base.exceptions import TwilioException  # type: ignore[import-untyped]  # twilio ships no type marker
 from twilio.rest import Client  # type: ignore[import-untyped]  # the same
 
-from channels.base import CallbackRequest, Envelope, Handover, Limits, Receipt, ReceiptStatus, Recovery, Text
-from channels.errors import ChannelSettingsError, ReceiptRefusedError, SendError
+from channels.base import CallbackRequest, Envelope, Handover, Incoming, Limits, Receipt, Recovery, Text
+from channels.errors import ChannelSettingsError, SendError
 from channels.handing_over import WRONG_PAYLOAD, answer_each
-from channels.twilio_errors import expired_error, not_connected_error, policy_of, refusal_error, unanswered_error
+from channels.twilio_errors import expired_error, not_connected_error, refusal_error, unanswered_error
 from channels.twilio_http import TwilioHttp, TwilioRefusalError
+from channels.twilio_news import PROVIDER, asked_receipt, inbound_text, is_inbound, told_receipt
 from channels.twilio_signature import believed_form
 
 LONGEST_VALIDITY = 36_000
@@ -37,36 +39,48 @@ LOOK_UP_WINDOW = dt.timedelta(hours=12)
 LOOK_UP_LIMIT = 200
 """Texts of one number read when looking one up, newest first."""
 
-STATUSES: Mapping[str, ReceiptStatus] = MappingProxyType(
-    {
-        "accepted": ReceiptStatus.QUEUED,
-        "scheduled": ReceiptStatus.QUEUED,
-        "queued": ReceiptStatus.QUEUED,
-        "sending": ReceiptStatus.QUEUED,
-        "sent": ReceiptStatus.SENT,
-        # Some segments are missing: less than delivered, and final news may follow.
-        "partially_delivered": ReceiptStatus.SENT,
-        "delivered": ReceiptStatus.DELIVERED,
-        "undelivered": ReceiptStatus.BOUNCED,
-        "failed": ReceiptStatus.FAILED,
-        "read": ReceiptStatus.READ,
-        "canceled": ReceiptStatus.CANCELED,
-    }
-)
-"""Twilio's message statuses; what is not here is UNKNOWN."""
-
 _LEFT_WITHOUT_ANSWER = (TwilioException, aiohttp.ClientError, OSError, ValueError, TypeError, AttributeError, KeyError)
 """Broken connections and timeouts, and answers that are not what Twilio documents."""
 
 
+class _NoNews(Enum):
+    """Why there is no news of a text."""
+
+    OF_THIS = "of_this"
+    AT_ALL = "at_all"
+    """Twilio wants to be left alone."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TwilioSender:
+    """Whom texts come from: a number, or a messaging service that picks one of its numbers."""
+
+    number: str | None = None
+    service: str | None = None
+
+    def sent(self, message: Any) -> bool:
+        """Tell whether a message resource is a text of this sender's."""
+        return bool(message.messaging_service_sid == self.service if self.service else message.from_ == self.number)
+
+    def was_answered(self, form: Mapping[str, str]) -> bool:
+        """Tell whether an inbound text was sent to this sender."""
+        return form.get("MessagingServiceSid") == self.service if self.service else form.get("To") == self.number
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TwilioSettings:
-    """One Twilio account and the sender its texts come from: a number or a messaging service."""
+    """One Twilio account and the senders its texts come from."""
 
     account_sid: str
     auth_token: str = field(repr=False)
     from_number: str | None = None
     messaging_service_sid: str | None = None
+    emergency_from: str | None = None
+    """The number of urgent texts; the other sender sends them, too, when there is none."""
+    emergency_messaging_service_sid: str | None = None
+    """Their messaging service."""
+    answers_stop: bool = True
+    """Whether Twilio confirms STOP and the like itself."""
     api_base_url: str = "https://api.twilio.com"
     status_callback_url: str | None = None
     """Public URL of the receipts; None asks for none."""
@@ -82,6 +96,9 @@ class TwilioSettings:
             "Set one of GATEWAY_TWILIO_FROM and GATEWAY_TWILIO_MESSAGING_SERVICE_SID, and only one.": (
                 bool(self.from_number) == bool(self.messaging_service_sid)
             ),
+            "Set only one of GATEWAY_TWILIO_EMERGENCY_FROM and GATEWAY_TWILIO_EMERGENCY_MESSAGING_SERVICE_SID.": (
+                bool(self.emergency_from) and bool(self.emergency_messaging_service_sid)
+            ),
             "GATEWAY_TWILIO_API_BASE_URL must begin with https:// or http://.": not _is_url(self.api_base_url),
             "GATEWAY_PUBLIC_URL must begin with https:// or http://.": (
                 self.status_callback_url is not None and not _is_url(self.status_callback_url)
@@ -90,11 +107,17 @@ class TwilioSettings:
         }
         return next((sentence for sentence, wrong in faults.items() if wrong), None)
 
+    def sender(self, *, urgent: bool) -> TwilioSender:
+        """Say from whom a text comes."""
+        if urgent and (self.emergency_from or self.emergency_messaging_service_sid):
+            return TwilioSender(number=self.emergency_from, service=self.emergency_messaging_service_sid)
+        return TwilioSender(number=self.from_number, service=self.messaging_service_sid)
+
 
 class TwilioTexts:
     """Hands texts to Twilio, which knows no idempotency key: an unanswered one is looked up, never repeated."""
 
-    name = "twilio"
+    name = PROVIDER
     recovery = Recovery.LOOK_UP
 
     def __init__(self, settings: TwilioSettings, *, now: Callable[[], dt.datetime]) -> None:
@@ -145,30 +168,27 @@ class TwilioTexts:
             found |= answer
         return [found.get(envelope.delivery) for envelope in envelopes]
 
-    def read_receipts(self, request: CallbackRequest) -> list[Receipt]:
-        """Read one signed status callback; raises `ReceiptRefusedError` for any other request."""
-        form = believed_form(request, self._settings.auth_token)
-        sid = form.get("MessageSid") or form.get("SmsSid")
-        status = form.get("MessageStatus") or form.get("SmsStatus")
-        if not sid or not status:
-            raise ReceiptRefusedError(400, "MessageSid or MessageStatus is missing.")
-        code = form.get("ErrorCode", "")
-        policy = policy_of(int(code)) if code.isdecimal() and code.isascii() and int(code) else None
-        return [
-            Receipt(
-                provider=self.name,
-                event_id=f"{sid}:{status}",
-                status=STATUSES.get(status, ReceiptStatus.UNKNOWN),
-                at=self._now(),
-                delivery=parse_qs(urlsplit(request.url).query).get("delivery", [None])[0],
-                provider_id=sid,
-                reason=policy.reason if policy else None,
-                code=code or None,
-                explanation=policy.explanation if policy else None,
-                address_dead=policy.address_dead if policy else False,
-                raw=form,
-            )
-        ]
+    async def news_of(self, provider_ids: Sequence[str]) -> list[Receipt]:
+        """Ask Twilio for texts whose callbacks never came; stops asking when Twilio wants to be left alone."""
+        waiting = list(dict.fromkeys(provider_ids))
+        found: list[Receipt] = []
+        async with aclosing(answer_each(waiting, self._news_of, concurrency=self._settings.connections)) as answers:
+            async for news in answers:
+                if news is _NoNews.AT_ALL:
+                    break
+                if isinstance(news, Receipt):
+                    found.append(news)
+        return found
+
+    def read_receipts(self, request: CallbackRequest) -> list[Incoming]:
+        """Read one signed status callback or inbound text; raises `ReceiptRefusedError` for any other request."""
+        settings = self._settings
+        form = believed_form(request, settings.auth_token)
+        if is_inbound(form):
+            urgent = self._urgent_answer(form)
+            return [inbound_text(form, at=self._now(), urgent=urgent, answers_stop=settings.answers_stop)]
+        delivery = parse_qs(urlsplit(request.url).query).get("delivery", [None])[0]
+        return [told_receipt(form, delivery, at=self._now())]
 
     async def check(self) -> str | None:
         """Ask Twilio for the account, and say what is wrong with it."""
@@ -195,19 +215,19 @@ class TwilioTexts:
         validity = self._validity(envelope)
         if validity < 1:
             return self._answer(envelope, error=expired_error())
-        outcome = await self._create(text, validity, envelope.delivery)
+        outcome = await self._create(envelope, text, validity)
         if isinstance(outcome, SendError):
             return self._answer(envelope, error=outcome)
         return self._answer(envelope, sid=outcome)
 
-    async def _create(self, text: Text, validity: int, delivery: str) -> str | SendError:
+    async def _create(self, envelope: Envelope, text: Text, validity: int) -> str | SendError:
         """Post one text, never twice; give Twilio's id for it or what went wrong."""
         if self._client is None:
             raise RuntimeError("Open the text channel before sending.")
         try:
             async with asyncio.timeout(self._settings.timeout):
                 message = await self._client.messages.create_async(
-                    to=text.recipient, body=text.body, validity_period=validity, **self._sender(delivery)
+                    to=text.recipient, body=text.body, validity_period=validity, **self._sender(envelope)
                 )
         except TwilioRefusalError as refusal:
             return refusal_error(refusal.status, refusal.code, refusal.retry_after)
@@ -224,17 +244,37 @@ class TwilioTexts:
             return longest
         return min(longest, math.floor((envelope.expires_at - self._now()).total_seconds()))
 
-    def _sender(self, delivery: str) -> dict[str, str]:
+    def _sender(self, envelope: Envelope) -> dict[str, str]:
         """Say from whom, and where to report what became of it, with our id in the URL."""
-        sender: dict[str, str] = {}
-        if self._settings.messaging_service_sid:
-            sender["messaging_service_sid"] = self._settings.messaging_service_sid
-        elif self._settings.from_number:
-            sender["from_"] = self._settings.from_number
+        sender, options = self._settings.sender(urgent=envelope.urgent), dict[str, str]()
+        if sender.service:
+            options["messaging_service_sid"] = sender.service
+        elif sender.number:
+            options["from_"] = sender.number
         if url := self._settings.status_callback_url:
             joint = "&" if urlsplit(url).query else "?"
-            sender["status_callback"] = f"{url}{joint}{urlencode({'delivery': delivery})}"
-        return sender
+            options["status_callback"] = f"{url}{joint}{urlencode({'delivery': envelope.delivery})}"
+        return options
+
+    def _urgent_answer(self, form: Mapping[str, str]) -> bool | None:
+        """Tell whether a text answers the sender of alerts, where that is another one."""
+        urgent, usual = self._settings.sender(urgent=True), self._settings.sender(urgent=False)
+        if urgent == usual:
+            return None
+        return True if urgent.was_answered(form) else False if usual.was_answered(form) else None
+
+    async def _news_of(self, sid: str) -> Receipt | _NoNews:
+        """Ask for one text."""
+        if self._client is None:
+            raise RuntimeError("Open the text channel before asking.")
+        try:
+            async with asyncio.timeout(self._settings.timeout):
+                message = await self._client.messages(sid).fetch_async()
+        except TwilioRefusalError as refusal:
+            return _NoNews.OF_THIS if refusal.status == 404 else _NoNews.AT_ALL
+        except _LEFT_WITHOUT_ANSWER:
+            return _NoNews.OF_THIS
+        return asked_receipt(message, at=self._now()) or _NoNews.OF_THIS
 
     async def _found(self, asked: tuple[str, list[Envelope]]) -> dict[str, Handover]:
         """Match the texts Twilio has for one number with the envelopes that wait for an answer."""
@@ -245,25 +285,21 @@ class TwilioTexts:
             async with asyncio.timeout(self._settings.timeout):
                 # Not filtered by DateSent: a text still queued at Twilio has none and would be missed.
                 messages = await self._client.messages.list_async(to=number, limit=LOOK_UP_LIMIT, page_size=100)
-            ours = [message for message in messages if self._is_ours(message)]
+            recent = [message for message in messages if self._is_recent(message)]
         except (TwilioRefusalError, *_LEFT_WITHOUT_ANSWER):
             return {envelope.delivery: self._answer(envelope, error=unanswered_error()) for envelope in waiting}
         found: dict[str, Handover] = {}
         for envelope in waiting:
             body = envelope.payload.body if isinstance(envelope.payload, Text) else None
-            match = next((message for message in ours if message.body == body), None)
+            sender = self._settings.sender(urgent=envelope.urgent)
+            match = next((each for each in recent if each.body == body and sender.sent(each)), None)
             if match is not None:
-                ours.remove(match)
+                recent.remove(match)
                 found[envelope.delivery] = self._answer(envelope, sid=match.sid)
         return found
 
-    def _is_ours(self, message: Any) -> bool:
-        sender = (
-            message.messaging_service_sid == self._settings.messaging_service_sid
-            if self._settings.messaging_service_sid
-            else message.from_ == self._settings.from_number
-        )
-        return sender and message.date_created is not None and message.date_created >= self._now() - LOOK_UP_WINDOW
+    def _is_recent(self, message: Any) -> bool:
+        return message.date_created is not None and message.date_created >= self._now() - LOOK_UP_WINDOW
 
     def _answer(self, envelope: Envelope, sid: str | None = None, error: SendError | None = None) -> Handover:
         return Handover(delivery=envelope.delivery, provider=self.name, provider_id=sid, error=error)

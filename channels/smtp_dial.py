@@ -33,6 +33,7 @@ def trust(settings: SmtpSettings) -> ssl.SSLContext | None:
     if settings.tls is SmtpTls.NONE and settings.ca_file is None:
         return None
     context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2  # the standard for mail (RFC 8997), whatever the system allows
     if settings.ca_file is not None:
         context.load_verify_locations(settings.ca_file)
     return context

@@ -323,8 +323,8 @@ class Dialogue:
         if self._unclear:
             yield _Step.RESET, b"RSET\r\n"
         self._unclear = self._way is Way.CHUNKED
-        yield _Step.SENDER, sender_command(parcel.mail, self._extensions)
-        yield _Step.RECIPIENT, recipient_command(parcel.mail)
+        yield _Step.SENDER, sender_command(parcel.mail, self._extensions, parcel.delivery)
+        yield _Step.RECIPIENT, recipient_command(parcel.mail, self._extensions)
 
     def _following(self) -> bytes:
         """Open the next envelope behind a final dot, where the server allows it."""

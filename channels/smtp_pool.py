@@ -68,6 +68,8 @@ class SmtpPool:
     def add(self, parcels: Sequence[Parcel]) -> None:
         """Let mails wait for a connection; they are answered through their batch."""
         self._queue.add(parcels)
+        if self._closing:
+            self._answer_waiting(lost_error(Stage.SENDER))
         self._spread()
 
     def take_back(self, batch: Batch) -> None:

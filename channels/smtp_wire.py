@@ -12,6 +12,7 @@ from channels.mail_content import Lines, UndottedLines
 _ATOM = r'[^\s<>"@,\x00-\x1f\x7f\ud800-\udfff]+'
 _QUOTED = r'"(?:[^"\\\x00-\x1f\x7f\ud800-\udfff]|\\[\x20-\x7e])+"'
 _ADDRESS = re.compile(f"(?:{_QUOTED}|{_ATOM})@{_ATOM}")
+_NOT_XTEXT = re.compile(r"[^!-*,-<>-~]")
 _NOT_LINE_ENDS = bytes(byte for byte in range(256) if byte not in b"\r\n")
 _INVALID_ADDRESS = SendError(
     retry=Retry.NEVER,
@@ -52,6 +53,8 @@ class Extensions:
     """RFC 6152: bytes above 127 in the content."""
     international: bool = False
     """RFC 6531: letters outside ASCII in addresses."""
+    notices: bool = False
+    """RFC 3461: we may say of what the server is to send notices, and what they are to repeat."""
 
 
 def offered(client: aiosmtplib.SMTP) -> Extensions:
@@ -63,6 +66,7 @@ def offered(client: aiosmtplib.SMTP) -> Extensions:
         size=has("size"),
         eight_bit=has("8bitmime"),
         international=has("smtputf8"),
+        notices=has("dsn"),
     )
 
 
@@ -85,19 +89,31 @@ def is_international(mail: Mail) -> bool:
     return not (mail.recipient.isascii() and mail.sender.isascii())
 
 
-def sender_command(mail: Mail, extensions: Extensions) -> bytes:
-    """Write MAIL with the parameters the server understands."""
+def sender_command(mail: Mail, extensions: Extensions, delivery: str) -> bytes:
+    """Write MAIL with the parameters the server understands; notices shall name the delivery, not repeat the mail."""
     options = b" SIZE=%d" % len(mail.content) if extensions.size else b""
     if extensions.eight_bit and not mail.content.isascii():
         options += b" BODY=8BITMIME"
     if is_international(mail):
         options += b" SMTPUTF8"
+    if extensions.notices and mail.sender:
+        options += b" RET=HDRS ENVID=%b" % _as_parameter(delivery)
     return b"MAIL FROM:<%b>%b\r\n" % (mail.sender.encode(), options)
 
 
-def recipient_command(mail: Mail) -> bytes:
-    """Write RCPT."""
-    return b"RCPT TO:<%b>\r\n" % mail.recipient.encode()
+def recipient_command(mail: Mail, extensions: Extensions) -> bytes:
+    """Write RCPT; where notices can be ordered, of failures and delays."""
+    recipient = mail.recipient.encode()
+    if not (extensions.notices and mail.sender):
+        return b"RCPT TO:<%b>\r\n" % recipient
+    # The form for letters outside ASCII (RFC 6533) gains nothing: the return path tells whom a notice is about.
+    original = b" ORCPT=rfc822;%b" % _as_parameter(mail.recipient) if recipient.isascii() else b""
+    return b"RCPT TO:<%b> NOTIFY=FAILURE,DELAY%b\r\n" % (recipient, original)
+
+
+def _as_parameter(text: str) -> bytes:
+    """Write printable text as a parameter's value (xtext: RFC 3461, section 4)."""
+    return _NOT_XTEXT.sub(lambda found: f"+{ord(found[0]):02X}", text).encode("ascii")
 
 
 def lines_of(content: bytes) -> bytes:

@@ -5,6 +5,7 @@ Twilio's asynchronous client logs addresses at INFO, keeps the last request and 
 
 import json
 from typing import Any
+from urllib.parse import urlencode
 
 import aiohttp
 from twilio.http.response import Response  # type: ignore[import-untyped]  # twilio ships no type marker
@@ -42,11 +43,12 @@ class TwilioHttp:
             method,
             url,
             params=options.get("params"),
-            data=options.get("data"),
+            # Encoded here: aiohttp's own form takes twice as long.
+            data=urlencode(form, doseq=True).encode() if (form := options.get("data")) else None,
             headers=headers,
             allow_redirects=False,
         ) as answer:
-            text = await answer.text()
+            text = (await answer.read()).decode("utf-8", "replace")
             if not answer.ok or answer.status >= 300:
                 raise TwilioRefusalError(
                     answer.status, _code_in(text), _seconds_in(answer.headers.get("Retry-After", ""))

@@ -95,28 +95,53 @@ def link_is_genuine(secret_key: str, link: Link, delivery: str, signature: str) 
     return hmac.compare_digest(sign_link(secret_key, link, delivery).encode(), signature.encode())
 
 
-_REPLY = re.compile(r"reply\+([0-9a-z]{1,100})\.([0-9a-v]{20})@", re.IGNORECASE)
-_REPLY_BYTES = 12
+_SIGNED_ADDRESS = re.compile(r"(reply|bounce)\+([0-9a-z]{1,100})\.([0-9a-v]{20})@", re.IGNORECASE)
+_ADDRESS_BYTES = 12
 """96 bits, in 20 characters: with an id of 34 all fits into the 64 that may stand before the @ (RFC 5321)."""
+
+
+class _Box(StrEnum):
+    """What arrives at a signed address: none must serve as another, as both travel with every mail."""
+
+    REPLY = "reply"
+    BOUNCE = "bounce"
 
 
 def reply_address(secret_key: str, delivery: str, domain: str) -> str:
     """Make the address at which an answer to one delivery arrives: `reply+DELIVERY.SIGNATURE@DOMAIN` (R40)."""
-    return f"reply+{delivery}.{_sign_reply(secret_key, delivery)}@{domain}"
+    return _signed_address(secret_key, _Box.REPLY, delivery, domain)
 
 
 def replied_delivery(secret_key: str, address: str) -> str | None:
     """Tell which delivery an address of ours answers to, None for any other; mail servers may have changed its case."""
-    match = _REPLY.match(address.strip())
-    if match is None:
+    return _delivery_of(secret_key, _Box.REPLY, address)
+
+
+def bounce_address(secret_key: str, delivery: str, domain: str) -> str:
+    """Make the return path of one delivery's mail, at which bounces arrive: `bounce+DELIVERY.SIGNATURE@DOMAIN`."""
+    return _signed_address(secret_key, _Box.BOUNCE, delivery, domain)
+
+
+def bounced_delivery(secret_key: str, address: str) -> str | None:
+    """Tell which delivery's mail had this return path, None for any other; its case may have been changed."""
+    return _delivery_of(secret_key, _Box.BOUNCE, address)
+
+
+def _signed_address(secret_key: str, box: _Box, delivery: str, domain: str) -> str:
+    return f"{box}+{delivery}.{_sign_address(secret_key, box, delivery)}@{domain}"
+
+
+def _delivery_of(secret_key: str, box: _Box, address: str) -> str | None:
+    match = _SIGNED_ADDRESS.match(address.strip())
+    if match is None or match[1].lower() != box:
         return None
-    delivery, signature = match[1].lower(), match[2].lower()
-    genuine = hmac.compare_digest(_sign_reply(secret_key, delivery).encode(), signature.encode())
+    delivery, signature = match[2].lower(), match[3].lower()
+    genuine = hmac.compare_digest(_sign_address(secret_key, box, delivery).encode(), signature.encode())
     return delivery if genuine else None
 
 
-def _sign_reply(secret_key: str, delivery: str) -> str:
-    digest = hmac.digest(secret_key.encode(), f"reply:{delivery}".encode(), "sha256")[:_REPLY_BYTES]
+def _sign_address(secret_key: str, box: _Box, delivery: str) -> str:
+    digest = hmac.digest(secret_key.encode(), f"{box}:{delivery}".encode(), "sha256")[:_ADDRESS_BYTES]
     return base64.b32hexencode(digest).decode().rstrip("=").lower()
 
 

@@ -9,24 +9,28 @@ import random
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 import locales
-from channels.base import Channel, Limits, Sheet
-from channels.email_smtp import SmtpChannel
+from channels.base import Askable, Sheet
 from channels.letter_sheet import LetterError, typeset
-from channels.outbox import Failures, OutboxCalls, OutboxLetters, OutboxMail, OutboxTexts, never_fails
-from channels.smtp_settings import SmtpSettings
-from channels.smtp_settings import SmtpTls as ChannelTls
-from gateway.access import link_is_genuine, reply_address, sign_link
+from channels.outbox import Failures, never_fails
+from gateway.access import (
+    bounce_address,
+    bounced_delivery,
+    link_is_genuine,
+    replied_delivery,
+    reply_address,
+    sign_link,
+)
 from gateway.content.catalogues import Catalogues
 from gateway.directory.model import ChannelName
 from gateway.dispatch.backlog import Backlog
 from gateway.dispatch.built_in import read_library
+from gateway.dispatch.calls import CallDesk
 from gateway.dispatch.clock import Clock
 from gateway.dispatch.consent_tasks import ConsentWatch
 from gateway.dispatch.coordination.base import Coordination
@@ -34,7 +38,10 @@ from gateway.dispatch.coordination.in_process import InProcess
 from gateway.dispatch.coordination.on_redis import OnRedis
 from gateway.dispatch.deny_snapshots import DenySnapshots
 from gateway.dispatch.finding_out import Inquiry
+from gateway.dispatch.hand_reports import ReportDesk
+from gateway.dispatch.hand_rounds import HandRounds
 from gateway.dispatch.holds import Holds
+from gateway.dispatch.inbox import Inbox
 from gateway.dispatch.intake import Intake
 from gateway.dispatch.key_ring import KeyRing
 from gateway.dispatch.last_check import LastCheck
@@ -45,15 +52,26 @@ from gateway.dispatch.pager import Pager
 from gateway.dispatch.paging import WAKE_UP as PAGE
 from gateway.dispatch.paging import Paging
 from gateway.dispatch.planner import Planner
-from gateway.dispatch.provider_gate import ProviderGate, gate_name
+from gateway.dispatch.print_runs import WAKE_UP as PRINT
+from gateway.dispatch.print_runs import PrintRuns
+from gateway.dispatch.provider_gate import ProviderGate
+from gateway.dispatch.providers import Provider, ProviderChoice, Providers, adapters
+from gateway.dispatch.questions import Questions
 from gateway.dispatch.readiness import Readiness
+from gateway.dispatch.recalling import Recall
 from gateway.dispatch.receipts import ReceiptDesk
 from gateway.dispatch.recording import Recorder
 from gateway.dispatch.relief import Relief
 from gateway.dispatch.rendering import Renderer, Sending
 from gateway.dispatch.requests import Lane
 from gateway.dispatch.restriction_tasks import Reminders
+from gateway.dispatch.returned_mail import ReturnedMail
+from gateway.dispatch.scripts import ScriptDesk
 from gateway.dispatch.sender import Sender
+from gateway.dispatch.silence import Silence
+from gateway.dispatch.taking_back import TakingBack
+from gateway.dispatch.text_answers import TextAnswers
+from gateway.dispatch.text_back import TextBack
 from gateway.dispatch.tracing import Tracer, make_tracer
 from gateway.dispatch.wakeups import WakeUps
 from gateway.dispatch.webhooks.addresses import webhook_session
@@ -62,9 +80,11 @@ from gateway.dispatch.webhooks.poster import WAKE_UP as POST
 from gateway.dispatch.webhooks.poster import Poster
 from gateway.dispatch.webhooks.rounds import WebhookRounds
 from gateway.dispatch.withdrawing import Withdrawer
+from gateway.printing import make_printing, print_terms
+from gateway.providers import MAKERS, Making
 from gateway.rules.policy import Policy
 from gateway.services import Services
-from gateway.settings import EmailProvider, Settings, SmsProvider, SmtpTls
+from gateway.settings import Settings, Share
 from gateway.store.database import Database
 from gateway.store.installation import keep_secret
 from gateway.store.leases import claim_owners, end_leases
@@ -99,11 +119,12 @@ class Gateway:
     settings: Settings
     database: Database
     wakeups: WakeUps
-    channels: Mapping[ChannelName, Channel]
+    providers: Providers
     planner: Planner
     sender: Sender
     pager: Pager
     poster: Poster
+    print_runs: PrintRuns
     clock: Clock
     services: Services
     catalogue_languages: frozenset[str]
@@ -117,6 +138,11 @@ class Gateway:
         async with self.database.writing() as connection:
             owners = [owner for owner in await claim_owners(connection) if _is_dead(owner)]
             await end_leases(connection, owners)
+
+    async def open_providers(self) -> None:
+        """Make all providers ready; raises `ChannelSettingsError`."""
+        for adapter in adapters(self.providers):
+            await adapter.open()
 
     async def letter_fault(self) -> str | None:
         """Say in one sentence why letters cannot be typeset, or None."""
@@ -132,8 +158,8 @@ class Gateway:
         self.wakeups.serve("send", self.sender.send)
         self.wakeups.serve(PAGE, self.pager.send)
         self.wakeups.serve(POST, self.poster.post)
-        for channel in self.channels.values():
-            await channel.open()
+        self.wakeups.serve(PRINT, self.print_runs.work)
+        await self.open_providers()
         taken = dict.fromkeys(each for lane in lanes for each in (lane, *ALSO.get(lane, ())))
         self.wakeups.start({lane: THREADS[lane] for lane in taken})
 
@@ -155,36 +181,63 @@ async def assembled(
     """
     policy = policy or Policy()
     library = Library(await asyncio.to_thread(read_library, LIBRARY))
+    catalogues = Catalogues.from_files(await asyncio.to_thread(locales.catalogue_files))
     database = Database(settings.database_url)
     if settings.sqlite:
         await migrate(database)
     metrics, tracer = Metrics(), tracer or make_tracer(settings.traces_endpoint)
     wakeups = WakeUps(settings.redis_url, tracer=tracer)
-    channels = make_channels(settings, now=now, failures=failures)
+    providers = make_providers(settings, now=now, failures=failures)
     coordination: Coordination = OnRedis(settings.redis_url, now=now) if settings.redis_url else InProcess(now=now)
     gate = ProviderGate(
         coordination,
-        {gate_name(name, channel): channel.limits for name, channel in channels.items()},
+        {each.key: each.channel.limits for of_channel in providers.values() for each in of_channel},
         now=now,
         chance=random.random,
     )
+    choice = ProviderChoice(providers, gate, now=now, chance=random.random)
     intake = Intake(database, wakeups, library, now=now, metrics=metrics, tracer=tracer)
+    named = {adapter.name: adapter for adapter in adapters(providers)}
+    questions = Questions([name for name, adapter in named.items() if isinstance(adapter, Askable)])
+    receipts = ReceiptDesk(database, wakeups, now=now, chance=random.random, metrics=metrics, questions=questions)
+    silence = Silence(database, receipts, named, now=now)
     session = webhook_session(allow_private=settings.webhooks_allow_private)
-    readiness, backlog = Readiness(database, settings.redis_url, gate), Backlog(database, now=now)
+    reached_at = settings.texts.sms_help or settings.email.email_from
+    countries = settings.texts.sms_countries
+    text_back = TextBack(providers, catalogues.phrases, reached_at=reached_at, countries=countries, now=now)
+    readiness, backlog = Readiness(database, settings.redis_url, gate, choice), Backlog(database, now=now)
     try:
         secret = settings.secret_key or await keep_secret(database, "link_key", secrets.token_hex(32))
         owner = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
-        catalogues = Catalogues.from_files(await asyncio.to_thread(locales.catalogue_files))
         sending = Sending(
-            mail_from=settings.email_from,
+            mail_from=settings.email.email_from,
             public_url=settings.public_url,
             sign=lambda link, delivery: sign_link(secret, link, delivery),
-            reply_address=_reply_address(settings.reply_domain, secret),
+            reply_address=_signed_address(reply_address, settings.email.reply_domain, secret),
+            bounce_address=_signed_address(bounce_address, settings.email.bounce_domain, secret),
+            text_countries=countries,
+            return_address=settings.letters.letter_return_address,
+            postbag=print_terms(settings).postbag,
         )
         renderer = Renderer(catalogues, sending, now=now, policy=policy, real_postcodes=real_postcodes)
-        recorder = Recorder()
-        receipts = ReceiptDesk(database, wakeups, now=now)
+        recorder = Recorder(questions)
+        inbox = Inbox(database, now=now, metrics=metrics)
         snapshots = DenySnapshots(database, now=now, policy=policy, secret_key=secret)
+        taking_back = TakingBack(policy=policy, snapshots=snapshots)
+        printing = make_printing(
+            settings,
+            providers,
+            database,
+            wakeups,
+            receipts,
+            Recall(database, wakeups, renderer, now=now, policy=policy, snapshots=snapshots),
+            phrases=catalogues.phrases,
+            owner=owner,
+            now=now,
+        )
+        pages = PageWriter(
+            renderer.phrases, mail_from=settings.email.email_from, public_url=settings.public_url, now=now
+        )
         services = Services(
             database=database,
             wakeups=wakeups,
@@ -193,6 +246,10 @@ async def assembled(
             library=library,
             snapshots=snapshots,
             receipts=receipts,
+            calls=CallDesk(database, renderer, pages, now=now, policy=policy, snapshots=snapshots),
+            inbox=inbox,
+            returned_mail=ReturnedMail(database, receipts, inbox, now=now, policy=policy, metrics=metrics),
+            text_answers=TextAnswers(database, inbox, receipts, text_back, now=now, policy=policy),
             webhooks=WebhookDesk(
                 database,
                 wakeups,
@@ -201,13 +258,20 @@ async def assembled(
                 allow_private=settings.webhooks_allow_private,
             ),
             renderer=renderer,
-            providers={channel.name: channel for channel in channels.values()},
+            scripts=ScriptDesk(database, renderer, taking_back, wakeups, now=now, typeset=typeset),
+            reports=ReportDesk(database, receipts, now=now),
+            printing=printing.desk,
+            providers=named,
             gate=gate,
+            choice=choice,
             policy=policy,
             now=now,
             public_url=settings.public_url,
+            text_price=settings.texts.sms_price,
             sign_link=lambda link, subject: sign_link(secret, link, subject),
             link_is_genuine=lambda link, delivery, signature: link_is_genuine(secret, link, delivery, signature),
+            bounced_delivery=lambda address: bounced_delivery(secret, address),
+            replied_delivery=lambda address: replied_delivery(secret, address),
             max_body_bytes=settings.max_body_bytes,
             readiness=readiness,
             backlog=backlog,
@@ -218,18 +282,18 @@ async def assembled(
             settings=settings,
             database=database,
             wakeups=wakeups,
-            channels=channels,
+            providers=providers,
             planner=Planner(
                 database, wakeups, owner=owner, now=now, policy=policy, metrics=metrics, snapshots=snapshots
             ),
             sender=Sender(
                 database,
                 wakeups,
-                channels,
+                choice,
                 gate,
                 LastCheck(database, renderer, recorder, now=now, policy=policy, snapshots=snapshots),
                 recorder,
-                Inquiry(database, channels, renderer, recorder, now=now),
+                Inquiry(database, choice, renderer, recorder, now=now),
                 owner=owner,
                 now=now,
                 chance=random.random,
@@ -238,12 +302,13 @@ async def assembled(
             ),
             pager=Pager(
                 database,
-                channels,
-                PageWriter(renderer.phrases, mail_from=settings.email_from, public_url=settings.public_url, now=now),
+                providers,
+                pages,
                 owner=owner,
                 now=now,
             ),
             poster=Poster(database, wakeups, session, owner=owner, now=now, chance=random.random, secret_key=secret),
+            print_runs=printing.runs,
             clock=Clock(
                 database,
                 wakeups,
@@ -260,6 +325,9 @@ async def assembled(
                     Paging(database, wakeups, now=now, policy=policy).round,
                     ConsentWatch(database, now=now, policy=policy).round,
                     WebhookRounds(database, wakeups, now=now).round,
+                    silence.round,
+                    HandRounds(database, taking_back, receipts, wakeups, now=now).round,
+                    printing.rounds.round,
                 ),
             ),
             services=services,
@@ -267,10 +335,13 @@ async def assembled(
         )
     finally:
         await intake.finish(patience=_LAST_WORDS_SECONDS)
+        await silence.stop()
+        await receipts.finish(patience=_LAST_WORDS_SECONDS)
         await wakeups.stop(patience=GRACE_SECONDS)
         await session.close()
-        for channel in channels.values():
-            await channel.close()
+        await text_back.finish()
+        for adapter in adapters(providers):
+            await adapter.close()
         await readiness.close()
         await backlog.close()
         await coordination.close()
@@ -278,41 +349,45 @@ async def assembled(
         await asyncio.to_thread(tracer.close)
 
 
-def _reply_address(domain: str | None, secret: str) -> Callable[[str], str] | None:
-    """Say how deliveries get their reply addresses, if the installation takes replies (R40)."""
-    return None if domain is None else lambda delivery: reply_address(secret, delivery, domain)
+def _signed_address(
+    make: Callable[[str, str, str], str], domain: str | None, secret: str
+) -> Callable[[str], str] | None:
+    """Say how deliveries get addresses of their own, if the installation takes mail in this domain."""
+    return None if domain is None else lambda delivery: make(secret, delivery, domain)
 
 
-def make_channels(
+def make_providers(
     settings: Settings, *, now: Callable[[], dt.datetime], failures: Failures = never_fails
-) -> dict[ChannelName, Channel]:
-    """Choose the provider of each channel."""
-    outbox = settings.outbox_dir
-    email: _Limited = OutboxMail(outbox, failures=failures)
-    if settings.email_provider is EmailProvider.SMTP:
-        email = SmtpChannel(_smtp(settings))
-    sms: _Limited = OutboxTexts(outbox, now=now, failures=failures)
-    if settings.sms_provider is SmsProvider.TWILIO:
-        sms = _twilio(settings, now)
+) -> dict[ChannelName, list[Provider]]:
+    """Make the providers of each channel, in the order in which the settings name them."""
+    making = Making(settings=settings, now=now, failures=failures)
+    rates = {
+        ChannelName.SMS: settings.texts.sms_rate,
+        ChannelName.VOICE: settings.voice.voice_rate,
+        ChannelName.LETTER: settings.letters.letter_rate,
+    }
     return {
-        ChannelName.EMAIL: _at_rate(email, settings.smtp_rate),
-        ChannelName.SMS: _at_rate(sms, settings.sms_rate),
-        ChannelName.VOICE: _at_rate(OutboxCalls(outbox, now=now, failures=failures), settings.voice_rate),
-        ChannelName.LETTER: _at_rate(OutboxLetters(outbox, typeset, failures=failures), settings.letter_rate),
+        channel: [_provider(making, channel, share, rates.get(channel)) for share in settings.providers[channel]]
+        for channel in ChannelName
     }
 
 
-class _Limited(Channel, Protocol):
-    """A channel whose limits the operator can tighten."""
-
-    limits: Limits
-
-
-def _at_rate(channel: _Limited, rate: float | None) -> Channel:
-    """Bind a channel to the hand-overs a second that the operator allows; the provider gate keeps to them."""
+def _provider(making: Making, channel: ChannelName, share: Share, rate: float | None) -> Provider:
+    """Make one provider and bind it to what the operator allows."""
+    adapter, key = MAKERS[channel][share.provider](making), f"{channel}/{share.provider}"
+    if channel is ChannelName.EMAIL:
+        # SMTP_RATE slows the outbox, too: to try a rate out.
+        relays = making.settings.email.relays
+        rate = relays.get(share.provider, relays["smtp"]).rate
     if rate is not None:
-        channel.limits = replace(channel.limits, rate=rate)
-    return channel
+        adapter.limits = replace(adapter.limits, rate=rate)
+    return Provider(
+        key=key,
+        channel=adapter,
+        weight=share.weight,
+        approved_until=making.settings.approved_until.get(key),
+        budget=making.settings.budgets.get(key),
+    )
 
 
 _SPECIMEN = Sheet(
@@ -341,35 +416,6 @@ def _is_dead(owner: str) -> bool:
     except PermissionError:
         return False
     return False
-
-
-def _smtp(settings: Settings) -> SmtpSettings:
-    local = settings.smtp_host in {"localhost", "127.0.0.1", "::1"}
-    tls = settings.smtp_tls or (SmtpTls.NONE if local else SmtpTls.STARTTLS)
-    return SmtpSettings(
-        host=settings.smtp_host,
-        port=settings.smtp_port,
-        username=settings.smtp_username,
-        password=settings.smtp_password,
-        tls=ChannelTls(tls.value),
-        connections=settings.smtp_connections,
-    )
-
-
-def _twilio(settings: Settings, now: Callable[[], dt.datetime]) -> _Limited:
-    """Make the Twilio channel; its client takes 0.3 s to load, which only its users should pay."""
-    from channels.sms_twilio import TwilioSettings, TwilioTexts  # noqa: PLC0415  # see above
-
-    twilio = TwilioSettings(
-        account_sid=settings.twilio_account_sid or "",
-        auth_token=settings.twilio_auth_token or "",
-        from_number=settings.twilio_from,
-        messaging_service_sid=settings.twilio_messaging_service_sid,
-        status_callback_url=f"{settings.public_url}/v1/receipts/twilio",
-    )
-    if settings.twilio_api_base_url:
-        twilio = replace(twilio, api_base_url=settings.twilio_api_base_url)
-    return TwilioTexts(twilio, now=now)
 
 
 @contextlib.asynccontextmanager

@@ -160,6 +160,40 @@ class Chronology(Body, frozen=True):
     links: PageLinks
 
 
+class Money(Body, frozen=True):
+    """An amount of money."""
+
+    amount: str
+    """Decimal, such as `12.40`."""
+    currency: str
+    """ISO 4217."""
+
+
+class TextsIn(Body, frozen=True):
+    """Text messages in one language."""
+
+    texts: int
+    parts: int
+    """What is paid for: 153 characters of the GSM alphabet each, or 67 others; a text of one part holds a few more."""
+    longest: int
+    """Parts of the longest."""
+    encodings: dict[str, int]
+    """Texts by alphabet: `gsm7` or `ucs2`, which is dearer."""
+
+
+class TextCost(Body, frozen=True):
+    """What the text messages would take."""
+
+    texts: int
+    parts: int
+    languages: dict[str, TextsIn]
+    """By language of the wording."""
+    not_possible: int
+    """Numbers that can be sent no text: landlines, countries that are not allowed."""
+    price: Money | None
+    """Null unless the operator has set what a part costs."""
+
+
 class Cost(Body, frozen=True):
     """What would be started at once."""
 
@@ -167,6 +201,8 @@ class Cost(Body, frozen=True):
     """By channel."""
     languages: dict[str, int]
     """Messages by language."""
+    texts: TextCost | None = None
+    """Null unless the question gives the wording."""
 
 
 class Forecast(Body, frozen=True):

@@ -1,22 +1,28 @@
 """Who would get it, why, by which route, in which language, at what cost; nothing is sent."""
 
 from collections import Counter
+from typing import Annotated
 
 import msgspec
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.api.answers import Cost, Forecast, Instant
+from channels.sms_segments import LIMIT
+from gateway.api.answers import Cost, Forecast, Instant, Money, TextCost, TextsIn
 from gateway.api.requests import PRINCIPAL, answer, read_body
 from gateway.directory.indexing import DirectoryIndex
-from gateway.directory.model import Category
+from gateway.directory.model import Category, Identifier
+from gateway.dispatch.intake import check_values, students_asked
+from gateway.dispatch.library import free_text
 from gateway.dispatch.refusals import FieldProblem, Refused, unprocessable, unprocessable_fields
-from gateway.dispatch.requests import Audience, Identifiers
+from gateway.dispatch.requests import Audience, FreeContent, Identifiers, NotificationRequest, Purpose, Values
+from gateway.dispatch.text_forecast import TextForecast, TextsCounted, Wording
 from gateway.rules.answer import Answer, Mode, Request
-from gateway.rules.audience import decide
+from gateway.rules.audience import evaluate
 from gateway.rules.categories import CATEGORIES
 from gateway.rules.categories import Audience as AudienceKind
-from gateway.services import SERVICES
+from gateway.services import SERVICES, Services
+from gateway.settings.readers import Price
 from gateway.store.notifications import unknown_contacts, unknown_groups, unknown_students
 from gateway.store.people import load_directory
 from gateway.store.policies import load_governed
@@ -26,7 +32,10 @@ _MOST_PROBLEMS = 20
 
 
 class AudienceQuestion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A request of the recipient rules, or the audience part of a notification; `at` is now unless given."""
+    """A request of the recipient rules, or the audience part of a notification; `at` is now unless given.
+
+    With the wording, as a notification has it or as a text message stands, it tells what the texts would take.
+    """
 
     category: Category
     at: Instant | None = None
@@ -35,6 +44,12 @@ class AudienceQuestion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     everyone: bool = False
     contacts: Identifiers | None = None
     audience: Audience | None = None
+    template: Identifier | None = None
+    content: FreeContent | None = None
+    values: Values = {}
+    student_values: dict[str, Values] = {}
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=LIMIT)] | None = None
+    """A text message in its final words, in place of a template or content."""
 
 
 async def post_audience(request: web.Request) -> web.Response:
@@ -44,12 +59,14 @@ async def post_audience(request: web.Request) -> web.Response:
     question = await read_body(request, AudienceQuestion)
     whom, place = _asked_about(question)
     _check_form(question.category, whom, place)
+    _check_wording(question)
     async with services.database.reading() as connection:
         known = await load_governed(connection, principal.school, services.policy)
         if known is None:
             raise Refused(409, "There is no directory yet: put one with PUT /v1/directory first.")
         await _check_known(connection, principal.school, whom, place)
         directory = await load_directory(connection, known.school)
+        wording = await _wording(connection, services, principal.school, question, whom)
     asked = Request(
         category=question.category,
         at=question.at or services.now(),
@@ -58,10 +75,16 @@ async def post_audience(request: web.Request) -> web.Response:
         everyone=whom.everyone,
         contacts=whom.contacts,
     )
-    decided = decide(DirectoryIndex(directory), asked, policy=known.policy)
+    index = DirectoryIndex(directory)
+    evaluation = evaluate(index, asked, policy=known.policy)
+    decided = evaluation.answer
     if decided.error is not None:
         raise unprocessable("", decided.error.reason)
-    return answer(Forecast(decisions=decided.decisions, messages=decided.messages, cost=cost_of(decided)))
+    cost = cost_of(decided)
+    if wording is not None:
+        parts = await TextForecast(services.renderer, index, wording).count(evaluation)
+        cost = msgspec.structs.replace(cost, texts=_text_cost(parts, services.text_price))
+    return answer(Forecast(decisions=decided.decisions, messages=decided.messages, cost=cost))
 
 
 def _asked_about(question: AudienceQuestion) -> tuple[Audience, str]:
@@ -110,6 +133,59 @@ async def _check_known(connection: AsyncConnection, school: str, whom: Audience,
         ][:_MOST_PROBLEMS]
     if problems:
         raise unprocessable_fields(problems)
+
+
+def _check_wording(question: AudienceQuestion) -> None:
+    """Refuse more than one wording, and values without one."""
+    given = [name for name in ("template", "content", "text") if getattr(question, name) is not None]
+    if len(given) > 1:
+        raise unprocessable(f"/{given[1]}", f"Give one wording: {given[0]} or {given[1]}, not both.")
+    if (question.values or question.student_values) and given in ([], ["text"]):
+        raise unprocessable("/values", "Values need the template or content that they are for.")
+
+
+async def _wording(
+    connection: AsyncConnection, services: Services, school: str, question: AudienceQuestion, whom: Audience
+) -> Wording | str | None:
+    """Find the wording as intake would; raises `Refused`."""
+    if question.content is None and question.template is None:
+        return question.text
+    if question.content is not None:
+        text = free_text(question.content)
+    else:
+        text = await services.library.find(connection, school, str(question.template), question.category)
+    request = NotificationRequest(
+        category=question.category,
+        purpose=Purpose.INFORMATION,
+        audience=whom,
+        template=question.template,
+        content=question.content,
+        values=question.values,
+        student_values=question.student_values,
+    )
+    about = await students_asked(connection, school, whom, question.at or services.now())
+    check_values(request, text, about)
+    return Wording(request, text)
+
+
+def _text_cost(counted: TextsCounted, price: Price | None) -> TextCost:
+    languages = {
+        language: TextsIn(
+            texts=len(texts),
+            parts=sum(text.segments for text in texts),
+            longest=max(text.segments for text in texts),
+            encodings=dict(sorted(Counter(text.encoding.value for text in texts).items())),
+        )
+        for language, texts in sorted(counted.by_language.items())
+    }
+    parts = sum(each.parts for each in languages.values())
+    return TextCost(
+        texts=sum(each.texts for each in languages.values()),
+        parts=parts,
+        languages=languages,
+        not_possible=counted.not_possible,
+        price=None if price is None else Money(amount=str(parts * price.amount), currency=price.currency),
+    )
 
 
 def cost_of(decided: Answer) -> Cost:

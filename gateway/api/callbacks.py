@@ -1,13 +1,28 @@
 """Providers' callbacks: believed only after their signature has been checked."""
 
-from aiohttp import web
+import logging
+from collections.abc import Sequence
 
-from channels.base import CallbackRequest
+from aiohttp import web
+from aiohttp.http_exceptions import BadHttpMessage
+
+from channels.base import CallbackRequest, Channel, Inbound, Incoming, Receipt
 from channels.errors import ReceiptRefusedError
 from gateway.dispatch.refusals import Refused
-from gateway.services import SERVICES
+from gateway.services import SERVICES, Services
+from gateway.store.receipts import fits
 
-_MOST_BYTES = 1_000_000
+_log = logging.getLogger(__name__)
+
+MOST_BYTES = 1_000_000
+"""Far beyond a status callback and a text; pictures that come with one are fetched, not posted."""
+
+_TOO_LARGE = "A callback of this size is not one of a provider's."
+_RETRY_SECONDS = 10
+"""When a provider may try again whose news could not be stored."""
+
+_REASONS = {401: "forged", 403: "forged", 404: "not_taken", 413: "too_large"}
+"""What is counted, by the status an adapter refuses with."""
 
 
 async def post_receipt(request: web.Request) -> web.Response:
@@ -15,20 +30,58 @@ async def post_receipt(request: web.Request) -> web.Response:
     services = request.app[SERVICES]
     provider = services.providers.get(request.match_info["provider"])
     if provider is None:
+        services.metrics.receipts_refused("none", "not_taken")
         raise Refused(404, "No provider of this name is in use.")
-    if request.content_length is not None and request.content_length > _MOST_BYTES:
-        raise Refused(413, "A callback of this size is not one of a provider's.")
-    body = await request.content.read(_MOST_BYTES + 1)
-    if len(body) > _MOST_BYTES:
-        raise Refused(413, "A callback of this size is not one of a provider's.")
-    callback = CallbackRequest(
+    try:
+        news = await _believed(request, services, provider)
+    except ReceiptRefusedError as error:
+        reason = _REASONS.get(error.status, "unreadable")
+        services.metrics.receipts_refused(provider.name, reason)
+        _log.warning("callback_refused", extra={"provider": provider.name, "reason": reason})
+        raise Refused(error.status, error.sentence) from None
+    await _take(services, provider, news)
+    return web.Response(status=204)
+
+
+async def _believed(request: web.Request, services: Services, provider: Channel) -> Sequence[Incoming]:
+    """Read a callback whole and let its provider's adapter check it; raises `ReceiptRefusedError`."""
+    news = provider.read_receipts(await read_callback(request, services))
+    if not all(fits(each) for each in news if isinstance(each, Receipt)):
+        raise ReceiptRefusedError(400, "An id in the callback is not one of a provider's.")
+    return news
+
+
+async def read_callback(request: web.Request, services: Services) -> CallbackRequest:
+    """Read a request whole, as its provider signed it; raises `ReceiptRefusedError` where that is not possible."""
+    return CallbackRequest(
         url=f"{services.public_url}{request.path_qs}",
         headers={name.lower(): value for name, value in request.headers.items()},
-        body=body,
+        body=await _body(request),
     )
+
+
+async def _body(request: web.Request) -> bytes:
+    """Read a body of a bearable size to its end, in however many pieces it comes."""
+    if (request.content_length or 0) > MOST_BYTES:
+        raise ReceiptRefusedError(413, _TOO_LARGE)
+    body = bytearray()
     try:
-        news = provider.read_receipts(callback)
-    except ReceiptRefusedError as error:
-        raise Refused(error.status, error.sentence) from None
-    await services.receipts.take(news)
-    return web.Response(status=204)
+        async for piece in request.content.iter_any():
+            body += piece
+            if len(body) > MOST_BYTES:
+                raise ReceiptRefusedError(413, _TOO_LARGE)
+    except (web.RequestPayloadError, BadHttpMessage, ConnectionResetError):
+        raise ReceiptRefusedError(400, "The body could not be read to its end: send it again.") from None
+    return bytes(body)
+
+
+async def _take(services: Services, provider: Channel, news: Sequence[Incoming]) -> None:
+    """Make news durable; what it was about is done soon after. Raises `Refused` (503) when it cannot be stored."""
+    try:
+        await services.receipts.keep([each for each in news if isinstance(each, Receipt)])
+        if answers := [each for each in news if isinstance(each, Inbound)]:
+            await services.text_answers.take(answers)
+    except Exception:  # noqa: BLE001  # whatever it is, the provider has the news still and repeats it
+        _log.exception("callback_not_kept", extra={"provider": provider.name})
+        detail = "The news could not be stored: send it again."
+        raise Refused(503, detail, retry_after=_RETRY_SECONDS) from None

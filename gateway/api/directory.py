@@ -110,7 +110,7 @@ async def _uploaded(request: web.Request, limit: int) -> list[tuple[str, bytes]]
     try:
         reader = await request.multipart()
         files = [
-            (part.filename, await _bounded(part.read_chunk, limit))
+            (part.filename, await bounded(part.read_chunk, limit))
             async for part in reader
             if isinstance(part, BodyPartReader) and part.filename is not None
         ]
@@ -125,10 +125,11 @@ async def _uploaded(request: web.Request, limit: int) -> list[tuple[str, bytes]]
 
 async def raw_archive(request: web.Request, limit: int) -> bytes:
     """Read an archive that is the whole body."""
-    return await _bounded(lambda: request.content.read(65_536), limit)
+    return await bounded(lambda: request.content.read(65_536), limit)
 
 
-async def _bounded(read: Callable[[], Awaitable[bytes]], limit: int) -> bytes:
+async def bounded(read: Callable[[], Awaitable[bytes]], limit: int) -> bytes:
+    """Read a file piece by piece, up to a limit."""
     content = bytearray()
     while chunk := await read():
         content += chunk

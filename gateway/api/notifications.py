@@ -17,6 +17,7 @@ from gateway.api.answers import (
     entry,
 )
 from gateway.api.requests import PRINCIPAL, answer, idempotency_key, next_link, page_of, read_body
+from gateway.dispatch.by_hand import call_off
 from gateway.dispatch.refusals import Refused
 from gateway.dispatch.releasing import ReleaseDesk
 from gateway.dispatch.requests import Lane, NotificationRequest
@@ -94,7 +95,7 @@ async def cancel_notification(request: web.Request) -> web.Response:
     _check_scope(request, row)
     async with services.database.writing() as connection:
         at = services.now()
-        withdrawn = await cancel(connection, row.id, at=at)
+        withdrawn = await cancel(connection, row.id, at=at) + await call_off(connection, row.id, now=at)
         counts = await count(connection, row.id)
         now = await find_notification(connection, row.school, row.id)
         if now is not None and now.status == "cancelled" != row.status:

@@ -159,7 +159,8 @@ def _responses(route: Route, schemas: _Schemas) -> dict[str, Any]:
             "headers": _headers({**headers, **(route.answer_headers or {})}),
         }
         if kind is not None:
-            responses[str(status)]["content"] = {route.media: {"schema": schemas.of(kind)}}
+            # A file has no schema: OpenAPI 3.1 says so by leaving it out.
+            responses[str(status)]["content"] = {route.media: {} if kind is bytes else {"schema": schemas.of(kind)}}
     for status, reason in sorted(_refusals(route).items()):
         responses[str(status)] = {
             "description": reason,

@@ -56,6 +56,13 @@ def problem(
     )
 
 
+def _refusal(refused: Refused, request_id: str) -> web.Response:
+    headers = {"WWW-Authenticate": "Bearer"} if refused.status == 401 else {}
+    if refused.retry_after is not None:
+        headers["Retry-After"] = str(refused.retry_after)
+    return problem(refused.status, refused.detail, request_id=request_id, errors=refused.errors, headers=headers)
+
+
 @web.middleware
 async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn whatever goes wrong into a problem, and name each request for the logs."""
@@ -65,10 +72,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
             raise web.HTTPNotFound  # noqa: TRY301  # the same answer as for any address that is none
         response = await handler(request)
     except Refused as refused:
-        headers = {"WWW-Authenticate": "Bearer"} if refused.status == 401 else None
-        response = problem(
-            refused.status, refused.detail, request_id=request_id, errors=refused.errors, headers=headers
-        )
+        response = _refusal(refused, request_id)
     except web.HTTPRequestEntityTooLarge:
         response = problem(413, "The body is too large: send it in parts.", request_id=request_id)
     except web.HTTPMethodNotAllowed as error:

@@ -19,9 +19,12 @@ from gateway.api.answers import (
     TemplateDetail,
     Templates,
 )
+from gateway.api.attachments import attachment_routes
 from gateway.api.audience import AudienceQuestion, post_audience
 from gateway.api.callbacks import post_receipt
+from gateway.api.calls import post_call
 from gateway.api.consents import ConsentAnswers, StudentAnswers, get_answers, post_answer
+from gateway.api.delivery_events import DELIVERY_EVENT_ROUTES
 from gateway.api.directory import import_directory, put_directory
 from gateway.api.docs import get_asset, get_docs, openapi_handler
 from gateway.api.duty import DUTY_ROUTES
@@ -38,6 +41,8 @@ from gateway.api.notifications import (
 from gateway.api.openapi import document
 from gateway.api.people import contact_chronology, student_chronology
 from gateway.api.policy import SchoolPolicy, get_policy, put_policy
+from gateway.api.print_runs import PRINT_ROUTES
+from gateway.api.replies import reply_routes
 from gateway.api.report_routes import report_routes
 from gateway.api.requests import MOST_ITEMS
 from gateway.api.restrictions import (
@@ -57,6 +62,7 @@ from gateway.api.restrictions import (
     supersede_restriction,
 )
 from gateway.api.route import Parameter, Route, Upload
+from gateway.api.scripts import script_routes
 from gateway.api.tasks import task_routes
 from gateway.api.templates import approve_template, get_template, get_templates, put_template
 from gateway.api.webhooks import webhook_routes
@@ -174,6 +180,7 @@ _NOTIFICATIONS = (
         answers={200: Deliveries},
         refusals=_NOTHING,
     ),
+    *DELIVERY_EVENT_ROUTES,
     Route(
         method="POST",
         path="/v1/notifications/{id}/cancel",
@@ -476,6 +483,22 @@ _OPERATIONS = (
             403: "Its signature is missing or wrong.",
             404: "No provider of this name is in use.",
             413: "It is too large.",
+            503: "It could not be stored: send it again.",
+        },
+    ),
+    Route(
+        method="POST",
+        path="/v1/calls/{provider}",
+        serve=post_call,
+        summary="A provider's question during a call",
+        tag="Operations",
+        answers={200: str},
+        media="text/xml",
+        refusals={
+            400: "The question is not one of this provider's.",
+            403: "Its signature is missing or wrong.",
+            404: "No provider of this name asks about calls.",
+            413: "It is too large.",
         },
     ),
     Route(
@@ -538,9 +561,13 @@ ROUTES: tuple[Route, ...] = (
     *_PEOPLE,
     *_RESTRICTIONS,
     *_POLICY,
+    *attachment_routes,
     *task_routes(_PAGE),
+    *reply_routes(_PAGE),
+    *script_routes(),
     *DUTY_ROUTES,
     *report_routes(_PAGE),
     *webhook_routes(_PAGE),
+    *PRINT_ROUTES,
     *_OPERATIONS,
 )

@@ -5,7 +5,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from gateway.api.answers import Body
+from gateway.dispatch.inbox import ANSWER_REPLY
 from gateway.dispatch.restriction_tasks import KINDS as OF_THE_REGISTER
+from gateway.store.by_hand import BY_HAND, CALL
 from gateway.store.pages import HOLD
 from gateway.store.rechecking import TEXT_CHECK
 
@@ -39,6 +41,14 @@ _REGISTER = {
 
 _BY_HAND = "Or reach the contact by other means, and say what was done."
 
+_SCRIPTS = {
+    True: "Read the script: whom to ask for, what to say, and for a reason the number.",
+    False: "Read whom the letter is for, and for a reason where they live; the letter is beside it.",
+}
+"""Of a call, and of a hand delivery."""
+
+_REPORT = "Say what came of it, when, and whether you made sure whom you spoke to."
+
 
 def hints_of(task: Any) -> tuple[Hint, ...]:
     """List what can be done about a task (a row with the `rule` of its decision, if it is about one)."""
@@ -67,6 +77,10 @@ def _ways_out(task: Any) -> Iterator[Hint]:
 
 
 def _settling(task: Any) -> Iterator[Hint]:
+    if task.kind in BY_HAND:
+        yield Hint(does=_SCRIPTS[task.kind == CALL], method="GET", href=f"/v1/tasks/{task.id}/script")
+    if task.kind == ANSWER_REPLY:
+        yield Hint(does="Read what was written.", method="GET", href=f"/v1/replies/{task.id}")
     if task.acknowledged_at is None:
         yield Hint(
             does="Say that you look after it; nobody is paged about it any more.",
@@ -74,7 +88,7 @@ def _settling(task: Any) -> Iterator[Hint]:
             href=f"/v1/tasks/{task.id}/acknowledge",
         )
     if settled_by_hand(task.kind):
-        does = _BY_HAND if task.kind == HOLD else "Say what was done."
+        does = _BY_HAND if task.kind == HOLD else _REPORT if task.kind in BY_HAND else "Say what was done."
         yield Hint(does=does, method="POST", href=f"/v1/tasks/{task.id}/done")
 
 

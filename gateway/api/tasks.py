@@ -1,5 +1,6 @@
 """The list of what people have to do, and what they say about it (R45)."""
 
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -11,10 +12,30 @@ from gateway.api.answers import Body, Instant, PageLinks, entry
 from gateway.api.requests import PRINCIPAL, answer, next_link, page_of, read_body
 from gateway.api.route import Parameter, Route
 from gateway.api.task_hints import Hint, hints_of, settled_by_hand
-from gateway.dispatch.refusals import Refused, unprocessable
+from gateway.directory.model import ONE_LINE
+from gateway.dispatch.hand_reports import HandOutcome, HandReport
+from gateway.dispatch.inbox import ANSWER_REPLY
+from gateway.dispatch.refusals import FieldProblem, Refused, unprocessable, unprocessable_fields
 from gateway.services import SERVICES
+from gateway.store.by_hand import BY_HAND, reports_on
 from gateway.store.pages import PAGED_KINDS
+from gateway.store.replies import close_reply
 from gateway.store.tasks import acknowledge_task, find_task, list_tasks, settle_task
+
+
+class Try(Body, frozen=True):
+    """What somebody did to bring a message by telephone or by hand."""
+
+    outcome: str
+    at: Instant
+    minutes: int | None
+    spoken_with: str | None
+    identity_checked: bool | None
+    follow_up: str | None
+    note: str
+    by: str
+    """The key of whoever reported it."""
+    recorded_at: Instant
 
 
 class TaskEntry(Body, frozen=True):
@@ -42,6 +63,8 @@ class TaskEntry(Body, frozen=True):
     """The key of whoever settled it by hand; null for a task that went by itself."""
     note: str | None
     """What was done."""
+    tries: tuple[Try, ...]
+    """Of a call or hand delivery what was done so far, first try first."""
     actions: tuple[Hint, ...]
     """What a person can do about it."""
 
@@ -54,9 +77,19 @@ class Tasks(Body, frozen=True):
 
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What somebody did about a task."""
+    """What somebody did about a task; of calls and hand deliveries outcome and time as well (Q34)."""
 
     note: Annotated[str, msgspec.Meta(min_length=1, max_length=4000)]
+    outcome: HandOutcome | None = None
+    """What came of the call or hand delivery: needed for these, and for these alone."""
+    at: Instant | None = None
+    """When it was: the same."""
+    minutes: Annotated[int, msgspec.Meta(ge=0, le=600)] | None = None
+    spoken_with: Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=ONE_LINE)] | None = None
+    identity_checked: bool | None = None
+    """Whether the person showed or said who they are; needed where somebody was told or given anything."""
+    follow_up: Annotated[str, msgspec.Meta(min_length=1, max_length=4000)] | None = None
+    """What is still to be done, and by whom."""
 
 
 async def get_tasks(request: web.Request) -> web.Response:
@@ -78,11 +111,12 @@ async def get_tasks(request: web.Request) -> web.Response:
             after=page.after,
             limit=page.limit,
         )
+        tries = await reports_on(connection, [row.id for row in rows if row.kind in BY_HAND])
     last = (rows[-1].due_at, rows[-1].id) if len(rows) == page.limit else None
     links = next_link(request, last, page.limit)
     if links.next is not None and filters:
         links = PageLinks(next=f"{links.next}&{urlencode(filters)}")
-    return answer(Tasks(items=tuple(_entry(row, services.now()) for row in rows), links=links))
+    return answer(Tasks(items=tuple(_entry(row, services.now(), tries.get(row.id, ())) for row in rows), links=links))
 
 
 async def acknowledge(request: web.Request) -> web.Response:
@@ -93,22 +127,67 @@ async def acknowledge(request: web.Request) -> web.Response:
         if task.done_at is not None:
             raise Refused(409, "This task is done.")
         await acknowledge_task(connection, task, PAGED_KINDS, by=principal.key, at=services.now())
-        task = await _found(connection, request)
-    return answer(_entry(task, services.now()))
+    return await _shown(request)
 
 
 async def settle(request: web.Request) -> web.Response:
     """Take a task off the list because somebody has settled it by hand."""
     services, principal = request.app[SERVICES], request[PRINCIPAL]
     wanted = await read_body(request, Settled)
-    async with services.database.writing() as connection:
+    async with services.database.reading() as connection:
         task = await _found(connection, request)
+    if task.kind in BY_HAND:
+        await services.reports.take(principal, task.id, _report(wanted))
+        return await _shown(request)
+    if beside := list(_only_by_hand(wanted)):
+        raise unprocessable_fields(beside)
+    async with services.database.writing() as connection:
         if not settled_by_hand(task.kind):
             raise Refused(409, "This task goes by itself with the step in the restrictions register that it asks for.")
         if not await settle_task(connection, task, by=principal.key, note=wanted.note, at=services.now()):
             raise Refused(409, "This task is done.")
+        if task.kind == ANSWER_REPLY:
+            await close_reply(connection, task.id, by=principal.key, at=services.now())
+    return await _shown(request)
+
+
+def _report(wanted: Settled) -> HandReport:
+    """Read a report on a call or hand delivery; what it cannot be without is asked for by name."""
+    if wanted.outcome is None or wanted.at is None:
+        missing = (("/outcome", wanted.outcome, "what came of it"), ("/at", wanted.at, "when it was"))
+        problems = [
+            FieldProblem(
+                pointer=pointer, detail=f"Say in {pointer[1:]} {what}: a call or hand delivery is not done without it."
+            )
+            for pointer, value, what in missing
+            if value is None
+        ]
+        raise unprocessable_fields(problems)
+    return HandReport(
+        outcome=wanted.outcome,
+        at=wanted.at,
+        note=wanted.note,
+        minutes=wanted.minutes,
+        spoken_with=wanted.spoken_with,
+        identity_checked=wanted.identity_checked,
+        follow_up=wanted.follow_up,
+    )
+
+
+def _only_by_hand(wanted: Settled) -> Iterator[FieldProblem]:
+    for name in wanted.__struct_fields__:
+        if name != "note" and getattr(wanted, name) is not None:
+            detail = f"{name} is told of calls and hand deliveries only; this task takes a note."
+            yield FieldProblem(pointer=f"/{name}", detail=detail)
+
+
+async def _shown(request: web.Request) -> web.Response:
+    """Answer with the task as it is now."""
+    services = request.app[SERVICES]
+    async with services.database.reading() as connection:
         task = await _found(connection, request)
-    return answer(_entry(task, services.now()))
+        tries = await reports_on(connection, [task.id]) if task.kind in BY_HAND else {}
+    return answer(_entry(task, services.now(), tries.get(task.id, ())))
 
 
 async def _found(connection: Any, request: web.Request) -> Any:
@@ -119,9 +198,10 @@ async def _found(connection: Any, request: web.Request) -> Any:
     return task
 
 
-def _entry(row: Any, now: Any) -> TaskEntry:
+def _entry(row: Any, now: Any, tries: Sequence[Any]) -> TaskEntry:
     overdue = row.done_at is None and row.due_at is not None and row.due_at <= now
-    return entry(TaskEntry, row, overdue=overdue, actions=hints_of(row))
+    told = tuple(entry(Try, each) for each in tries)
+    return entry(TaskEntry, row, overdue=overdue, tries=told, actions=hints_of(row))
 
 
 _NO_TASK = {404: "There is no task with this id."}

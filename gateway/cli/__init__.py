@@ -1,4 +1,4 @@
-"""The command line: `gateway serve`, `work`, `clock`, `migrate`, `keys`, `import`, `audience`, `doctor`, `demo`."""
+"""The command line: one sub-command for each thing an operator does, from `gateway serve` to `gateway demo`."""
 
 import argparse
 import os
@@ -10,9 +10,10 @@ from gateway import log
 from gateway.access import Scope
 from gateway.settings import Settings, SettingsError, read_settings
 
-_PROCESSES = frozenset({"serve", "work", "clock"})
+_PROCESSES = frozenset({"serve", "work", "clock", "receive"})
 _RANK = ["DEBUG", "INFO", "WARNING", "ERROR"].index
 
+CHANNELS = ("email", "sms", "voice", "letter")
 LANES = ("emergency", "standard", "bulk", "letters", "webhooks")
 
 
@@ -49,6 +50,8 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
         from gateway.cli.audience import answer_audience
 
         return answer_audience(options.directory, options.request, options.policy)
+    if options.command == "test-send":
+        return _send_test(options, settings)
     import socket
 
     import sqlalchemy.exc
@@ -69,6 +72,24 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
         return _complain(f"The database cannot be used ({fault}): check GATEWAY_DATABASE_URL and run gateway migrate.")
 
 
+def _send_test(options: argparse.Namespace, settings: Settings) -> int:
+    import uvloop
+
+    from channels.errors import ChannelSettingsError
+    from gateway.cli.test_send import NotSentError, send_test
+    from gateway.directory.model import ChannelName
+
+    channel = ChannelName(options.channel)
+    try:
+        answer = uvloop.run(
+            send_test(settings, channel, options.to, provider=options.provider, language=options.language)
+        )
+    except (ChannelSettingsError, NotSentError) as error:
+        return _complain(str(error))
+    print(answer)  # noqa: T201  # the command line's own voice
+    return 0
+
+
 async def _run_with_database(options: argparse.Namespace, settings: Settings) -> int:
     if options.command == "demo":
         from gateway.cli.demo import run_demo
@@ -86,7 +107,7 @@ async def _run_with_database(options: argparse.Namespace, settings: Settings) ->
 
 
 async def _run_process(options: argparse.Namespace, settings: Settings) -> int:
-    from gateway.cli.processes import run_clock, run_migrations, run_server, run_worker
+    from gateway.cli.processes import run_clock, run_migrations, run_receiver, run_server, run_worker
     from gateway.dispatch.requests import Lane
 
     match options.command:
@@ -97,6 +118,8 @@ async def _run_process(options: argparse.Namespace, settings: Settings) -> int:
             return await run_worker(settings, lanes, health_port=options.health_port)
         case "clock":
             return await run_clock(settings, health_port=options.health_port)
+        case "receive":
+            return await run_receiver(settings, host=options.host, port=options.port, health_port=options.health_port)
         case "keys":
             return await _manage_keys(options, settings)
         case _:
@@ -131,6 +154,11 @@ def _parser() -> argparse.ArgumentParser:
     clock = commands.add_parser("clock", help="find what is due and wake it")
     clock.add_argument("--health-port", type=_port, help="answer /health/live and /health/ready on this port")
 
+    receive = commands.add_parser("receive", help="take the mail that comes back: bounces, complaints and answers")
+    receive.add_argument("--host", help="the address to listen on; GATEWAY_INBOUND_SMTP_HOST unless given")
+    receive.add_argument("--port", type=_port, help="the port to listen on; GATEWAY_INBOUND_SMTP_PORT unless given")
+    receive.add_argument("--health-port", type=_port, help="answer /health/live and /health/ready on this port")
+
     commands.add_parser("migrate", help="bring the database to the schema of this release")
 
     keys = commands.add_parser("keys", help="make, list and revoke API keys").add_subparsers(
@@ -155,6 +183,12 @@ def _parser() -> argparse.ArgumentParser:
     audience.add_argument("--directory", type=Path, required=True, metavar="D.json")
     audience.add_argument("--request", type=Path, required=True, metavar="R.json")
     audience.add_argument("--policy", type=Path, metavar="P.json", help="a school's settings; without it the defaults")
+
+    test_send = commands.add_parser("test-send", help="hand one harmless test message to a provider")
+    test_send.add_argument("--channel", required=True, choices=CHANNELS)
+    test_send.add_argument("--to", required=True, help="an address; for letters a file, or lines with | between them")
+    test_send.add_argument("--provider", metavar="NAME", help="the first of the channel, unless named")
+    test_send.add_argument("--language", default="en", metavar="L", help="en unless given, such as pl or ur")
 
     commands.add_parser("doctor", help="check everything a send needs")
     commands.add_parser("demo", help="import the sample school and send three notifications")

@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager
 
 from gateway.assembly import Gateway, assembled, running_clock
 from gateway.dispatch.requests import Lane
+from gateway.mail_server import receiving
 from gateway.settings import Settings, SettingsError
 from gateway.store.database import Database
 from gateway.store.migrate import migrate
@@ -39,6 +40,8 @@ async def run_server(settings: Settings, *, host: str, port: int) -> int:
             await stack.enter_async_context(running_clock(gateway))
         await stack.enter_async_context(_metrics(gateway, backlog=True))
         application = make_application(gateway.services, metrics=settings.metrics_port is None)
+        if settings.inbound.inbound_smtp_port is not None:
+            await stack.enter_async_context(receiving(gateway.services, settings))
         chosen = await stack.enter_async_context(serving(application, host=host, port=port))
         _log.info("serving", extra={"host": host, "port": chosen, "embedded": settings.embedded})
         await until_told_to_stop()
@@ -79,6 +82,22 @@ async def run_clock(settings: Settings, *, health_port: int | None) -> int:
         running_clock(gateway),
     ):
         _log.info("ticking")
+        await until_told_to_stop()
+        _log.info("stopping")
+    return 0
+
+
+async def run_receiver(settings: Settings, *, host: str | None, port: int | None, health_port: int | None) -> int:
+    """Take the mail that comes back until told to stop."""
+    if port is None and settings.inbound.inbound_smtp_port is None:
+        raise SettingsError("GATEWAY_INBOUND_SMTP_PORT is missing: set it, or name the port with --port.")
+    async with (
+        assembled(settings) as gateway,
+        _health(gateway, health_port),
+        _metrics(gateway),
+        receiving(gateway.services, settings, host=host, port=port),
+    ):
+        await _warn_of_queue(gateway)
         await until_told_to_stop()
         _log.info("stopping")
     return 0

@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from gateway.access import Link
 from gateway.console.consent_pages import Form, answer_forms, answered_page, closed_note, closed_page, unanswered_page
 from gateway.console.links import browser_phrases, shown
 from gateway.console.pages import ended_page
+from gateway.console.passes import is_passed, make_pass
 from gateway.content.phrases import Phrases
 from gateway.content.values import localise
 from gateway.directory.addresses import country_of
@@ -24,10 +24,6 @@ from gateway.dispatch.documents import Waiting
 from gateway.rules.consent import Reply
 from gateway.services import SERVICES
 
-_PASS_SECONDS = 3600
-"""How long the form below a text may be filled in; then the identity check comes first again."""
-
-_PASS = re.compile(r"([0-9]{1,12})\.([0-9a-f]{32})")
 _NUMBER = re.compile(r"[0-9]{1,4}")
 
 
@@ -44,7 +40,7 @@ async def question_below(request: web.Request, waiting: Waiting, phrases: Phrase
     if paper.closed:
         return closed_note(phrases, _forms(paper, waiting))
     return answer_forms(
-        phrases, _forms(paper, waiting), key=_make_pass(request, waiting), until=_until(paper, waiting, phrases)
+        phrases, _forms(paper, waiting), key=make_pass(request, waiting), until=_until(paper, waiting, phrases)
     )
 
 
@@ -52,7 +48,7 @@ async def post_answer(request: web.Request, form: Mapping[str, str], waiting: Wa
     """Record a reader's answer and confirm it; None when the reader has to meet the identity check first."""
     if _is_foreign(request):
         return shown(ended_page(browser_phrases(request)), status=403)
-    if not _is_passed(request, waiting, form["pass"]):
+    if not is_passed(request, waiting, form["pass"]):
         return None
     desk, phrases = _desk(request), _phrases(request, waiting)
     school, look = waiting.school.name, waiting.look
@@ -63,13 +59,13 @@ async def post_answer(request: web.Request, form: Mapping[str, str], waiting: Wa
     person = None if question is None else _person(question, form)
     reply = _reply(form)
     if question is None or person is None or reply is None:
-        forms, key = _forms(paper, waiting), _make_pass(request, waiting)
+        forms, key = _forms(paper, waiting), make_pass(request, waiting)
         return shown(unanswered_page(phrases, school, look, forms, key=key, wrong=form.get("student", "")), status=422)
     student = question.student
     if not await desk.answer(waiting.notification, waiting.reader.row.id, student.id, person.id, reply):
         return shown(closed_page(phrases, school, look, _forms(paper, waiting)), status=409)
     others = [each for each in _forms(paper, waiting) if each.number != _number(waiting, question)]
-    key = _make_pass(request, waiting)
+    key = make_pass(request, waiting)
     return shown(answered_page(phrases, school, look, _name(question), reply, others, key=key))
 
 
@@ -92,24 +88,6 @@ def _is_foreign(request: web.Request) -> bool:
     origin = request.headers.get("Origin", "null")
     ours = {urlsplit(request.app[SERVICES].public_url).netloc, request.host}
     return origin != "null" and urlsplit(origin).netloc not in ours
-
-
-def _make_pass(request: web.Request, waiting: Waiting) -> str:
-    services = request.app[SERVICES]
-    until = int(services.now().timestamp()) + _PASS_SECONDS
-    return f"{until}.{services.sign_link(Link.DOCUMENT, _passed(waiting, str(until)))}"
-
-
-def _is_passed(request: web.Request, waiting: Waiting, given: str) -> bool:
-    services, match = request.app[SERVICES], _PASS.fullmatch(given)
-    if match is None or int(match[1]) < services.now().timestamp():
-        return False
-    return services.link_is_genuine(Link.DOCUMENT, _passed(waiting, match[1]), match[2])
-
-
-def _passed(waiting: Waiting, until: str) -> str:
-    """Name what a pass is signed for; no delivery has an id with a slash, so that it never serves as a link."""
-    return f"{waiting.reader.row.id}/passed/{until}"
 
 
 def _forms(paper: Paper, waiting: Waiting) -> list[Form]:

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from gateway.access import Link
 from gateway.console.consents import holds_pass, post_answer, question_below
+from gateway.console.files import files_below, get_file
 from gateway.console.links import browser_phrases, delivery_of, ended, read_form, shown
 from gateway.console.pages import document_page, ended_page, locked_page, office_page, question_page
 from gateway.content.phrases import Phrases
@@ -22,14 +23,14 @@ from gateway.store.people import RestrictionsUnreadableError
 
 _log = logging.getLogger(__name__)
 
-_Page = Callable[[web.Request], Awaitable[web.Response]]
+_Page = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def shut_while_unreadable(serve: _Page) -> _Page:
     """Open nothing while nobody can say who is barred (R46); the page gives no reason, but may be tried again."""
 
     @wraps(serve)
-    async def guarded(request: web.Request) -> web.Response:
+    async def guarded(request: web.Request) -> web.StreamResponse:
         try:
             return await serve(request)
         except RestrictionsUnreadableError:
@@ -63,6 +64,13 @@ async def post_document(request: web.Request) -> web.Response:
     return await _opened(request, form, waiting)
 
 
+@shut_while_unreadable
+async def get_document_file(request: web.Request) -> web.StreamResponse:
+    """Give out one of the files below the text."""
+    waiting = await _waiting(request)
+    return ended(request) if waiting is None else await get_file(request, waiting)
+
+
 async def _opened(request: web.Request, form: Mapping[str, str], waiting: Waiting) -> web.Response:
     given = _given(form, waiting)
     if given is None and not waiting.locked:
@@ -74,7 +82,9 @@ async def _opened(request: web.Request, form: Mapping[str, str], waiting: Waitin
         return _asked(request, waiting, wrong=True)
     phrases = _phrases(request, waiting)
     wanted = waiting.reader.message.language
-    below = await question_below(request, waiting, phrases) if is_question(waiting.notification) else ""
+    below = await files_below(request, waiting, phrases)
+    if is_question(waiting.notification):
+        below += await question_below(request, waiting, phrases)
     return shown(document_page(phrases, waiting.school.name, waiting.look, opened, wanted=wanted, below=below))
 
 

@@ -50,6 +50,11 @@ def answering(phrases: Phrases) -> Template:
     return _template(phrases, phrases.answer_here(_LINK), phrases.answer_at_office(), short=_LINK)
 
 
+def files(phrases: Phrases) -> Template:
+    """Say where the files are that belong to a text; its short text, the bare link, is for a text message."""
+    return _template(phrases, phrases.files_here(_LINK), short=_LINK)
+
+
 def after(phrases: Phrases, *, neutral: bool, unsubscribe: bool) -> tuple[Block, ...]:
     """Say why the reader got it, and how to get no more of it."""
     why = phrases.why_this_address(_SCHOOL) if neutral else phrases.why_you(_SCHOOL, _STUDENTS)

@@ -115,6 +115,35 @@ class Phrases:
         # Translators: Text message: keep it as short as you can. %(link)s is a web address.
         return self._("%(school)s: you have a new message. %(link)s", school=school, link=link)
 
+    # Texts that answer texts (R33).
+
+    def texts_stopped(self, school: str) -> str:
+        """Confirm STOP."""
+        # Translators: Text message: keep it as short as you can. START is what people send: leave it as it is, or
+        # Translators: write the word that gateway/rules/keywords.py has for it in your language.
+        return self._(
+            "%(school)s: you will receive no more text messages from us. To receive them again, reply START.",
+            school=school,
+        )
+
+    def texts_start_again(self, school: str) -> str:
+        """Confirm START."""
+        # Translators: Text message: keep it as short as you can. STOP is what people send: leave it as it is, or
+        # Translators: write the word that gateway/rules/keywords.py has for it in your language.
+        return self._("%(school)s: you will receive our text messages again. To end them, reply STOP.", school=school)
+
+    def texts_help(self, school: str, reached_at: str) -> str:
+        """Answer HELP."""
+        # Translators: Text message: keep it as short as you can. %(reached_at)s is an e-mail address or a telephone
+        # Translators: number. STOP is what people send: leave it as it is, or write the word that
+        # Translators: gateway/rules/keywords.py has for it in your language.
+        return self._(
+            "%(school)s sends you these text messages. You can reach us here: %(reached_at)s. To receive no more "
+            "text messages, reply STOP.",
+            school=school,
+            reached_at=reached_at,
+        )
+
     # Pages to staff on duty (R45).
 
     def decision_subject(self) -> str:
@@ -152,6 +181,21 @@ class Phrases:
         """Stand for a text that must not be spoken to whoever answers."""
         # Translators: Spoken in a telephone call, after "This is a message from …".
         return self._("There is a message for you. Please contact the school office.")
+
+    def voice_invitation(self) -> str:
+        """Offer the whole text where nobody knows whether a person listens."""
+        # Translators: Spoken in a telephone call, after "There is a message for you. …".
+        return self._("To hear the message now, press any key.")
+
+    def voice_keys(self) -> str:
+        """Explain which key confirms and which repeats."""
+        # Translators: Spoken in a telephone call, after the message. 1 and 2 are keys of the telephone.
+        return self._("To confirm that you have heard this message, press 1. To hear it again, press 2.")
+
+    def voice_thanks(self) -> str:
+        """Thank who has confirmed, and end the call."""
+        # Translators: Spoken in a telephone call, after the key 1 was pressed.
+        return self._("Thank you. Your confirmation has been recorded. Goodbye.")
 
     # Letters.
 
@@ -264,6 +308,16 @@ class Phrases:
 
     # Questions of consent and the page on which they are answered.
 
+    def files_here(self, link: str) -> str:
+        """Lead to the page with the files."""
+        # Translators: Below a mail, letter or text. %(link)s is a web address.
+        return self._("Files that belong to this message: %(link)s", link=link)
+
+    def files(self) -> str:
+        """Head the list of files."""
+        # Translators: Heading on a web page, above a list of files to download.
+        return self._("Files")
+
     def answer_here(self, link: str) -> str:
         """Lead to the page."""
         # Translators: Below a question in a mail or letter. %(link)s is a web address.
@@ -328,3 +382,52 @@ class Phrases:
         """Say that no further answer is taken on the page."""
         # Translators: On a web page, in place of the question.
         return self._("This question can no longer be answered here. Please contact the school office.")
+
+    # Test messages (`gateway test-send`).
+
+    def test_subject(self) -> str:
+        """Say at first sight that it is only a test."""
+        # Translators: Subject of a mail or letter that somebody sends to see whether messages arrive.
+        return self._("Test message")
+
+    def test_text(self) -> str:
+        """Ask nothing of who receives it by mistake."""
+        # Translators: The whole text of a test message, by mail, text message, letter or in a telephone call.
+        return self._("This is a test message. You do not need to do anything.")
+
+    # The sheet in front of a file of letters, for the people at the printer.
+
+    def print_run(self, date: str) -> str:
+        """Name a print run."""
+        # Translators: Heading of the sheet in front of printed letters, read by office and print staff.
+        return self._("Print run of %(date)s", date=date)
+
+    def print_file(self, number: str, total: str) -> str:
+        """Say which of how many files of a class this is."""
+        # Translators: A print run has several files; %(number)s and %(total)s are figures.
+        return self._("File %(number)s of %(total)s", number=number, total=total)
+
+    def print_letters(self, count: str) -> str:
+        """Say how many letters follow."""
+        # Translators: A label with a figure.
+        return self._("Letters: %(count)s", count=count)
+
+    def print_sides(self, *, duplex: bool) -> str:
+        """Say how the sheets are printed."""
+        return self._("Printed on both sides") if duplex else self._("Printed on one side")
+
+    def print_sealed(self) -> str:
+        """Mark letters that nobody but the addressee may read."""
+        # Translators: A mark that print staff must not overlook.
+        return self._("Confidential: seal each letter in an envelope of its own")
+
+    def postage(self, postage: str) -> str:
+        """Name a class of the post."""
+        names = {
+            "first": self._("First class post"),
+            "second": self._("Second class post"),
+            "economy": self._("Economy post"),
+            "europe": self._("Post to Europe"),
+            "rest-of-world": self._("Post to the rest of the world"),
+        }
+        return names[postage]

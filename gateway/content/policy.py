@@ -29,6 +29,10 @@ class Policy:
     unsubscribe: bool = False
     answerable: bool = False
     """True when the reader is asked something that is answered on the secure page (R14)."""
+    files: bool = False
+    """True when files belong to it that the reader gets on the secure page."""
+    files_in_mail: bool = False
+    """True when a mail carries all of these itself."""
     drill: bool = False
     """True when all of it is an exercise and must say so on every channel."""
 

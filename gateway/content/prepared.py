@@ -9,6 +9,7 @@ from typing import Any
 
 from channels.sms_segments import LIMIT
 from gateway.content import frame, html, letter, plain, speech, text_message
+from gateway.content.call_words import CallWords, call_words
 from gateway.content.catalogues import Catalogues
 from gateway.content.fragments import Fill, Fragments, Slot, Words, bind, text_of
 from gateway.content.mail_holes import MailHoles, MailWords
@@ -42,6 +43,8 @@ class Prepared:
     """Sent when the text message proves too long."""
     speech: Fragments
     speech_language: str
+    call_words: CallWords
+    """What is said round the speech, in its language."""
     page: Fragments
     """The whole text as HTML for the secure page, without head and frame."""
     letter_subject: Fragments
@@ -54,10 +57,11 @@ class Prepared:
         return self.mail_holes.filled(to_name, self.setting.saying(personal))
 
     def fill_text(self, personal: Personal) -> str:
-        """Write the text message: at most 918 characters, typography made cheap."""
-        text = text_message.finished(self._written(self.text_message, personal, text_message.fill))
+        """Write the text message: at most 918 characters, typography made cheap, names as people write them."""
+        names = (personal.contact_name, *personal.student_names)
+        text = text_message.finished(self._written(self.text_message, personal, text_message.fill), names)
         if len(text) > LIMIT:
-            text = text_message.finished(self._written(self.text_instead, personal, text_message.fill))
+            text = text_message.finished(self._written(self.text_instead, personal, text_message.fill), names)
         return text
 
     def fill_speech(self, personal: Personal) -> str:
@@ -130,7 +134,7 @@ class _Preparation:
         readable = self.reader.language if mail is not text else reader_language
         before_mail = frame.before(self.reader, readable, mail.language, drill=self.policy.drill)
         before_letter = frame.before(self.reader, reader_language, text.language, drill=self.policy.drill)
-        speech_language, spoken = self._spoken()
+        speech_language, phrases, spoken = self._spoken()
         subject = self._bound(plain.line(self._marked(mail.subject), mail.language), plain.fill)
         mail_text = self._bound(self._plain(before_mail), plain.fill)
         mail_page = self._bound(self._html(before_mail), html.fill) if self.look.html else None
@@ -148,12 +152,13 @@ class _Preparation:
             text_message=self._bound(self._text_message(), text_message.fill),
             text_instead=self._bound(self._text_instead(), text_message.fill),
             speech=self._bound(spoken, speech.fill),
+            call_words=call_words(phrases, one_line(self.setting.school.name), drill=self.policy.drill),
             page=self._bound(html.section(text.blocks, text.language), html.fill),
             letter_subject=self._bound(plain.line(self._marked(text.subject), text.language), plain.fill),
             letter=(
                 (self.reader.language, before_letter),
                 (text.language, text.blocks),
-                (self.reader.language, self._answering(text.blocks)),
+                (self.reader.language, self._below(text.blocks)),
                 (self.reader.language, frame.below_letter(self.reader)),
             ),
         )
@@ -162,29 +167,31 @@ class _Preparation:
         """Put the mark of an exercise before a line."""
         return (Text(f"{self.reader.drill()}: "), *content) if self.policy.drill else content
 
-    def _asks(self, names: frozenset[str]) -> bool:
-        """Whether a text needs the link to the page on which it is answered, and has it not yet (R14)."""
-        return self.policy.answerable and LINK not in names
-
-    def _answering(self, text: tuple[Block, ...]) -> tuple[Block, ...]:
-        """Say below a text where to answer."""
-        return frame.answering(self.reader).blocks if self._asks(names_in(text)) else ()
+    def _below(self, text: tuple[Block, ...], *, in_mail: bool = False) -> tuple[Block, ...]:
+        """Say below a text that has no link of its own where to answer (R14), and where its files are."""
+        if LINK in names_in(text):
+            return ()
+        linked = self.policy.files and not (in_mail and self.policy.files_in_mail)
+        return (
+            *(frame.answering(self.reader).blocks if self.policy.answerable else ()),
+            *(frame.files(self.reader).blocks if linked else ()),
+        )
 
     def _plain(self, before: tuple[Block, ...]) -> Fragments:
         language, mail = self.reader.language, self.mail
         return (
             *plain.section(before, language),
             *plain.section(mail.blocks, mail.language),
-            *plain.section((*self._answering(mail.blocks), Rule(), *self._footer()), language),
+            *plain.section((*self._below(mail.blocks, in_mail=True), Rule(), *self._footer()), language),
         )
 
     def _html(self, before: tuple[Block, ...]) -> Fragments:
         language, mail = self.reader.language, self.mail
-        answering = self._answering(mail.blocks)
+        below = self._below(mail.blocks, in_mail=True)
         body = (
             *(html.section(before, language) if before else ()),
             *html.section(mail.blocks, mail.language),
-            *(html.section(answering, language) if answering else ()),
+            *(html.section(below, language) if below else ()),
             *html.footer(self._footer(), language),
         )
         title = html.subject(self._marked(mail.subject), mail.language)
@@ -209,10 +216,10 @@ class _Preparation:
                 return (*subject, "\n", *body, *self._link_below(names_in(self.template.blocks)))
 
     def _link_below(self, names: frozenset[str]) -> Fragments:
-        """Put the link to the page on which a text message is answered on a line of its own."""
-        if not self._asks(names):
+        """Put the link to the page on which a text message is answered, or its files are, on a line of its own."""
+        if LINK in names or not (self.policy.answerable or self.policy.files):
             return ()
-        return ("\n", *text_message.line(frame.answering(self.reader).short or (), self.reader.language))
+        return ("\n", Slot(LINK, self.reader.language))
 
     def _text_instead(self) -> Fragments:
         """Say subject and link; of a personal matter only that there is a message."""
@@ -221,8 +228,8 @@ class _Preparation:
         subject = text_message.line(self._marked(self.template.subject), self.template.language)
         return (*subject, " ", Slot(LINK, self.template.language))
 
-    def _spoken(self) -> tuple[str, Fragments]:
-        """Write a call: who calls, what there is to say, the end."""
+    def _spoken(self) -> tuple[str, Phrases, Fragments]:
+        """Write a call: who calls, what there is to say, the end; gives its language and the phrases in it, too."""
         short, language, phrases = self.template.short, self.template.language, self.own
         match self.policy.voice(has_short=short is not None):
             case Carries.WHOLE:
@@ -235,7 +242,7 @@ class _Preparation:
                 text = speech.section(self.notice.blocks, language)
         opening, closing = (speech.section(blocks, language) for blocks in frame.call(phrases))
         mark = speech.line((Text(phrases.drill()),), language) if self.policy.drill else ()
-        return language, (*mark, *opening, *text, *closing)
+        return language, phrases, (*mark, *opening, *text, *closing)
 
     def _bound(self, fragments: Fragments, fill: Fill) -> Fragments:
         """Finish what all readers share."""

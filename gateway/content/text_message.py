@@ -26,6 +26,6 @@ def fill(slot: Slot, words: Words) -> str:
     return text if direction(slot.language) == "rtl" else without_isolates(text)
 
 
-def finished(text: str) -> str:
-    """Replace typographic characters that would make the message dearer, and trim it."""
-    return smart(text).strip()
+def finished(text: str, names: Iterable[str] = ()) -> str:
+    """Replace typographic characters that would make the message dearer, outside of people's names, and trim it."""
+    return smart(text, names).strip()

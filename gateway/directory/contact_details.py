@@ -1,6 +1,8 @@
 """Puts e-mail addresses, phone numbers and postal addresses into the one form the gateway works with."""
 
 import re
+from enum import StrEnum
+from functools import lru_cache
 
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
@@ -49,6 +51,38 @@ def takes_texts(number: str) -> bool:
     if number.startswith("+44"):
         return number.startswith("+447")
     return phonenumbers.number_type(phonenumbers.parse(number)) != PhoneNumberType.FIXED_LINE
+
+
+class TextFault(StrEnum):
+    """Why no text can go to a number, in words for staff."""
+
+    NUMBER_INVALID = "This is not a telephone number that texts can be sent to; correct it in the school's records."
+    COUNTRY_NOT_ALLOWED = "The operator does not allow texts to this country (GATEWAY_SMS_COUNTRIES)."
+    LANDLINE = "This number is a landline, which takes no texts; use voice or a letter."
+
+    @property
+    def code(self) -> str:
+        """Give the constant by which systems know it, such as `landline`."""
+        return self.name.lower()
+
+
+@lru_cache(maxsize=65_536)
+def text_fault(number: str, countries: frozenset[str] = frozenset()) -> TextFault | None:
+    """Say why a number in E.164 can be sent no text: no number, a country not among those allowed, a landline.
+
+    Without any countries all are allowed. A number whose own country cannot be told counts to the calling code's first.
+    """
+    try:
+        phone_number(number, country="ZZ")
+        parsed = phonenumbers.parse(number)
+    except (UnreadableValueError, phonenumbers.NumberParseException):
+        return TextFault.NUMBER_INVALID
+    country = phonenumbers.region_code_for_number(parsed) or phonenumbers.region_code_for_country_code(
+        parsed.country_code or 0
+    )
+    if countries and country not in countries:
+        return TextFault.COUNTRY_NOT_ALLOWED
+    return None if takes_texts(number) else TextFault.LANDLINE
 
 
 def postal_address(lines: tuple[str, ...], *, postcode: str, country: str) -> PostalAddress:

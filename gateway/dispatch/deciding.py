@@ -20,6 +20,7 @@ from gateway.rules.answer import Request
 from gateway.rules.audience import Evaluation, evaluate
 from gateway.rules.categories import LIFE_SAFETY
 from gateway.rules.policy import Policy
+from gateway.store.attachments import words_of_attachments
 from gateway.store.people import RestrictionsUnreadableError, load_neighbourhood, load_school, place_of
 from gateway.store.planning import among, audience_of
 from gateway.store.policies import load_governed
@@ -36,6 +37,8 @@ class Decided:
     index: DirectoryIndex
     request: NotificationRequest
     sources: Mapping[str, Source]
+    files: Mapping[str, str]
+    """The words of the files it carries, by id, for the text check (R38)."""
     stand_in: StandIn | None = None
     """What the decision rests on where the restrictions could not be read (R46)."""
 
@@ -120,7 +123,15 @@ async def decide_about(
         expires_at=notification.expires_at,
         policy=policy,
     )
-    return Decided(plan=plan, evaluation=evaluation, index=index, request=request, sources=sources, stand_in=stand_in)
+    return Decided(
+        plan=plan,
+        evaluation=evaluation,
+        index=index,
+        request=request,
+        sources=sources,
+        files=await words_of_attachments(connection, school.id, request.files),
+        stand_in=stand_in,
+    )
 
 
 def _still_there(notification: Any, school: School, directory: Directory) -> set[str]:

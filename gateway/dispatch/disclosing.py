@@ -1,6 +1,7 @@
 """R38: looks in what each recipient would read for names, numbers and addresses of the student's other contacts."""
 
 from collections.abc import Collection, Iterator, Mapping
+from types import MappingProxyType
 
 from gateway.content.languages import choose
 from gateway.content.template import Source
@@ -10,6 +11,8 @@ from gateway.dispatch.requests import NotificationRequest, Values
 from gateway.rules.answer import PlannedMessage
 from gateway.rules.disclosure import DisclosureCheck
 
+NO_FILES: Mapping[str, str] = MappingProxyType({})
+
 
 def telling_messages(
     notification: str,
@@ -17,18 +20,22 @@ def telling_messages(
     request: NotificationRequest,
     sources: Mapping[str, Source],
     index: DirectoryIndex,
+    files: Mapping[str, str] = NO_FILES,
 ) -> dict[str, bool]:
-    """Name the messages that would tell their reader about another contact, and whether of something confidential."""
+    """Name the messages that would tell their reader about another contact, and whether of something confidential.
+
+    `files` are the words of the request's attachments, by id.
+    """
     check = DisclosureCheck(index)
     telling = {}
     alike: dict[str, str] = {}
     for message in messages:
-        if request.student_values:
-            text = "\n".join(_texts(message, request, sources, index))
+        if request.student_values or request.student_attachments:
+            text = "\n".join(_texts(message, request, sources, index, files))
         elif message.language in alike:
             text = alike[message.language]
         else:
-            text = alike[message.language] = "\n".join(_texts(message, request, sources, index))
+            text = alike[message.language] = "\n".join(_texts(message, request, sources, index, files))
         found = check.find(text, recipient=message.contact, students=message.students)
         if found:
             telling[message_id(notification, message)] = any(disclosure.confidential for disclosure in found)
@@ -36,15 +43,21 @@ def telling_messages(
 
 
 def _texts(
-    message: PlannedMessage, request: NotificationRequest, sources: Mapping[str, Source], index: DirectoryIndex
+    message: PlannedMessage,
+    request: NotificationRequest,
+    sources: Mapping[str, Source],
+    index: DirectoryIndex,
+    files: Mapping[str, str],
 ) -> Iterator[str]:
-    """Give everything of the message that its sender wrote: the text in its language and the values in it."""
+    """Give everything of the message that its sender wrote: the text in its language, the values, the files."""
     language, _ = choose(message.language, sources, index.school.language)
     source = sources[language]
     yield from (source.subject, source.body, source.short or "")
     yield from _words(request.values)
     for student in message.students:
         yield from _words(request.student_values.get(student, {}))
+    for key in request.files_for(message.students):
+        yield files.get(key, "")
 
 
 def _words(values: Values) -> Iterator[str]:

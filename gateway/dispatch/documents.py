@@ -6,20 +6,19 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.content.policy import Look
-from gateway.directory.model import Category, ChannelName, Contact, ContactPoint, Directory, PointState, School
-from gateway.dispatch.deciding import decide_about
+from gateway.directory.model import ChannelName, School
 from gateway.dispatch.deny_snapshots import DenySnapshots
 from gateway.dispatch.identity_check import Question, question_of
-from gateway.dispatch.messages import formats_of, students_of
+from gateway.dispatch.messages import formats_of
 from gateway.dispatch.rendering import Document, Reader, Renderer
+from gateway.dispatch.still_meant import still_meant
 from gateway.rules.policy import Policy
 from gateway.store.database import Database
 from gateway.store.openings import Opening, add_opening, take_turns, was_opened, wrong_for_contact, wrong_for_link
-from gateway.store.people import key_of, load_points, place_of
+from gateway.store.people import load_points
 from gateway.store.sending import add_events, load_deliveries
 from gateway.store.tables import contact_points
 from gateway.tracking.states import State
@@ -91,7 +90,9 @@ class DocumentDesk:
                 return None
             school, notifications, (reader,) = await self._renderer.load(connection, [row])
             notification = notifications[row.notification]
-            if not await self._may_read(connection, notification, reader, now):
+            if not await still_meant(
+                connection, notification, reader, now=now, policy=self._policy, snapshots=self._snapshots
+            ):
                 return None
             letters = await load_points(connection, school, contact_points.c.contact == row.contact)
             locked = await _is_locked(connection, row, now)
@@ -116,56 +117,6 @@ class DocumentDesk:
         if not right:
             return Denied.WRONG
         return self._renderer.document(waiting.school, waiting.notification, waiting.reader)
-
-    async def _may_read(self, connection: AsyncConnection, notification: Any, reader: Reader, now: dt.datetime) -> bool:
-        """Decide once more, as if the message were to go to the same contact point today (R44)."""
-        row, category = reader.row, Category(notification.category)
-        decided = await decide_about(
-            connection,
-            notification,
-            [row.contact],
-            now=now,
-            policy=self._policy,
-            snapshots=self._snapshots,
-            as_if=lambda directory: _as_sent(directory, row, category),
-        )
-        here = decided.points.get(row.point)
-        if here is None or place_of(decided.plan.school, here) != row.place:
-            return False  # the reader has left that address, and nobody knows who reads there now
-        evaluation = decided.evaluation
-        if row.point in evaluation.neutral_points and not row.neutral:
-            return False
-        reached = {
-            student
-            for message in evaluation.answer.messages
-            if any(route.point == row.point for route in message.deliveries)
-            for student in message.students
-        }
-        return reached.issuperset(students_of(reader.message))
-
-
-def _as_sent(directory: Directory, row: Any, category: Category) -> Directory:
-    """Leave out what only ends further messages: the reader's own wish (R21), the address's state since (R22)."""
-    here = next((point for point in directory.contact_points if point.id == row.point), None)
-    if here is None:
-        return directory
-    place = (here.channel, key_of(directory.school, here))
-
-    def working(point: ContactPoint) -> ContactPoint:
-        same = (point.channel, key_of(directory.school, point)) == place
-        return msgspec.structs.replace(point, state=PointState.OK) if same else point
-
-    def willing(contact: Contact) -> Contact:
-        if contact.id != row.contact:
-            return contact
-        wishes = msgspec.structs.replace(contact.preferences, opted_out=(), opted_in=(category,))
-        return msgspec.structs.replace(contact, preferences=wishes)
-
-    return msgspec.structs.replace(
-        directory,
-        contacts=tuple(map(willing, directory.contacts)),
-        contact_points=tuple(map(working, directory.contact_points)),
-    )
 
 
 async def _is_locked(connection: AsyncConnection, row: Any, now: dt.datetime) -> bool:

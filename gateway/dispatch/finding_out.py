@@ -2,12 +2,14 @@
 
 import datetime as dt
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from channels.base import Channel, Envelope, Handover, Recovery
 from channels.errors import Retry, SendError
 from gateway.directory.model import ChannelName
+from gateway.dispatch.providers import ProviderChoice
 from gateway.dispatch.recording import Recorder
 from gateway.dispatch.rendering import Renderer
 from gateway.store.database import Database
@@ -24,29 +26,35 @@ class Inquiry:
     def __init__(
         self,
         database: Database,
-        channels: Mapping[ChannelName, Channel],
+        choice: ProviderChoice,
         renderer: Renderer,
         recorder: Recorder,
         *,
         now: Callable[[], dt.datetime],
     ) -> None:
         self._database = database
-        self._channels = channels
+        self._choice = choice
         self._renderer = renderer
         self._recorder = recorder
         self._now = now
 
     async def settle(self, rows: Sequence[Any]) -> None:
-        """Settle unanswered attempts of one channel."""
-        if not rows:
-            return
-        provider = self._channels[ChannelName(rows[0].channel)]
+        """Settle unanswered attempts, each with the provider that it was made with."""
+        by_provider: dict[tuple[str, str | None], list[Any]] = defaultdict(list)
+        for row in rows:
+            by_provider[row.channel, row.provider].append(row)
+        for (channel, name), of_provider in by_provider.items():
+            await self._settle(self._choice.named(ChannelName(channel), name), of_provider)
+
+    async def _settle(self, provider: Channel | None, rows: Sequence[Any]) -> None:
+        """Settle unanswered attempts with one provider; of one that is in use no more only a person can find out."""
         findings: _Findings = [(row, None) for row in rows]
         lost: _Findings = []
-        if provider.recovery is Recovery.LOOK_UP:
+        recovery = Recovery.PERSON if provider is None else provider.recovery
+        if provider is not None and recovery is Recovery.LOOK_UP:
             findings, lost = await self._looked_up(provider, rows)
         async with self._database.writing() as connection:
-            await self._recorder.record_findings(connection, findings, provider.recovery, now=self._now())
+            await self._recorder.record_findings(connection, findings, recovery, now=self._now())
             await self._recorder.record_findings(connection, lost, Recovery.PERSON, now=self._now())
 
     async def _looked_up(self, provider: Channel, rows: Sequence[Any]) -> tuple[_Findings, _Findings]:

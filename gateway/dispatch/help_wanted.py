@@ -23,6 +23,10 @@ class ProviderAwayError(Exception):
     """A provider takes nothing at the moment, and an alert waits for it."""
 
 
+class NoProviderError(Exception):
+    """No provider of a channel may be used; names them, each with the reason."""
+
+
 def help_task(notification: str, work: Work) -> str:
     """Name the task: one for each kind of work on a notification, however often it fails."""
     return derived_id(notification, "task", work)
@@ -75,6 +79,11 @@ def _request(work: Work, error: Exception) -> tuple[str, str]:
             return "safeguarding", (
                 "A provider takes nothing at the moment, so some of this alert has not left: telephone those who have "
                 "no other route. It goes by itself once the provider is back."
+            )
+        case _, NoProviderError():
+            return "office", (
+                f"Nobody may take some of this notification: {error}. It waits; have the provider's approval or budget "
+                "renewed, or reach those who have no other route."
             )
         case Work.PLANNING, _:
             return "office", "This notification cannot be planned at the moment: nobody has got it. The log says why."

@@ -155,6 +155,7 @@ class _Freed:
             self._decided.request,
             self._decided.sources,
             self._decided.index,
+            self._decided.files,
         )
         message_of = there | {
             (student, message.contact): key for key, message in instead.items() for student in message.students

@@ -16,6 +16,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.access import Principal, Scope
+from gateway.content.files import LARGEST_FILE
 from gateway.content.template import normalised, subject_fields
 from gateway.content.values import missing, unfit
 from gateway.directory.model import ONE_LINE, Category
@@ -29,11 +30,13 @@ from gateway.dispatch.requests import (
     NotificationRequest,
     NotificationStatus,
     lane_of,
+    travels_along,
 )
 from gateway.dispatch.tracing import Tracer
 from gateway.dispatch.wakeups import WakeUps
 from gateway.rules.categories import CATEGORIES
 from gateway.rules.categories import Audience as AudienceKind
+from gateway.store.attachments import describe_attachments
 from gateway.store.database import Database
 from gateway.store.identity import new_id
 from gateway.store.people import load_school
@@ -191,12 +194,14 @@ class Intake:
                 text = await self._text(connection, posting, found)
                 if unknown:
                     _check_audience(posting.school, request.audience, unknown)
+                if request.files:
+                    _check_files(request, await describe_attachments(connection, posting.school, request.files))
                 about = (
                     await students_asked(connection, posting.school, request.audience, posting.at)
                     if request.student_values
                     else ()
                 )
-                _check_values(request, text, about)
+                check_values(request, text, about)
                 texts[posting.id] = text
             except Refused as refusal:
                 refusals[posting.id] = refusal
@@ -274,13 +279,32 @@ def _audience_form(request: NotificationRequest) -> list[FieldProblem]:
 
 
 def _strangers(request: NotificationRequest) -> list[FieldProblem]:
-    """Find values for students whom the notification is not about: most likely a misspelt id."""
+    """Find values and files for students whom the notification is not about: most likely a misspelt id."""
     listed = request.audience.students
-    if listed is None or not request.student_values:
+    if listed is None or not (request.student_values or request.student_attachments):
         return []
-    detail = "The audience does not list this student: correct the id or leave its values out."
-    strangers = [student for student in request.student_values if student not in set(listed)]
-    return [FieldProblem(pointer=f"/student_values/{student}", detail=detail) for student in strangers[:20]]
+    detail = "The audience does not list this student: correct the id or leave this out."
+    places = [f"/student_values/{student}" for student in request.student_values if student not in set(listed)]
+    places += [
+        f"/student_attachments/{student}" for student in request.student_attachments if student not in set(listed)
+    ]
+    return [FieldProblem(pointer=place, detail=detail) for place in places[:20]]
+
+
+def _check_files(request: NotificationRequest, known: Mapping[str, Any]) -> None:
+    """Refuse files that are not there, and more than a mail can carry to every reader."""
+    places = [(f"/attachments/{number}", key) for number, key in enumerate(request.attachments)]
+    for student, keys in request.student_attachments.items():
+        places += [(f"/student_attachments/{student}/{number}", key) for number, key in enumerate(keys)]
+    detail = "There is no such attachment: upload it with POST /v1/attachments first."
+    problems = [FieldProblem(pointer=pointer, detail=detail) for pointer, key in places if key not in known][:20]
+    if not problems and travels_along(request.category):
+        size = sum(known[key].size for key in set(request.attachments))
+        if size > LARGEST_FILE:
+            detail = f"Together the files have {size} bytes, and a mail carries {LARGEST_FILE}: leave some out."
+            problems = [FieldProblem(pointer="/attachments", detail=detail)]
+    if problems:
+        raise unprocessable_fields(problems)
 
 
 def _consent_form(request: NotificationRequest, now: dt.datetime) -> list[FieldProblem]:
@@ -364,7 +388,7 @@ async def students_asked(
     return await enrolled_students(connection, school, groups=audience.groups, today=now.astimezone(zone).date())
 
 
-def _check_values(request: NotificationRequest, text: Text, about: Sequence[str]) -> None:
+def check_values(request: NotificationRequest, text: Text, about: Sequence[str]) -> None:
     """Refuse a text with holes, in whatever language it has them, and values that would break a subject line."""
     problems: dict[str, FieldProblem] = {}
     given = _names_given(request, about)

@@ -73,6 +73,12 @@ class Metrics:
         self._request_seconds = functools.cache(
             histogram("http_request_seconds", "Time until the answer was ready.", _REQUEST_SECONDS, "route").labels
         )
+        self._came_in = functools.cache(
+            counter("came_in", "What people and mail servers sent back.", "kind", "outcome").labels
+        )
+        self._receipts_refused = functools.cache(
+            counter("receipts_refused", "Providers' news that was not believed.", "provider", "reason").labels
+        )
         self._queue_age = gauge("queue_age_seconds", "How long the oldest due work has waited.", "lane", "work")
         self._open_work = gauge("open_work", "Notifications to plan and deliveries to send.", "lane", "work")
         self._backlog_known = gauge("backlog_known", "1 when the database could be asked what waits, else 0.")
@@ -111,6 +117,14 @@ class Metrics:
         """Count a request by its route's template, never by its path."""
         self._requests(method, route, str(status)).inc()
         self._request_seconds(route).observe(seconds)
+
+    def receipts_refused(self, provider: str, reason: str, count: int = 1) -> None:
+        """Count news that was not believed: `forged`, `too_large`, `unreadable`, `broken_off`, `receipt_mismatch`."""
+        self._receipts_refused(provider, reason).inc(count)
+
+    def came_in(self, kind: str, outcome: str, count: int = 1) -> None:
+        """Count what was sent back: its kind (`reply`, `bounced`, `mail`), and whether it was kept or why not."""
+        self._came_in(kind, outcome).inc(count)
 
     def backlog(self, waiting: list[Waiting] | None) -> None:
         """Show what waits in each lane; None when that is not known at the moment, and the old figures would lie."""

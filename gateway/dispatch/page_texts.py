@@ -42,7 +42,8 @@ class PageWriter:
             body = smart(phrases.decision_text(school.name, self._link))
             return Text(recipient=row.address, body=body, segments=count(body).segments, language=phrases.language)
         speech = " ".join((phrases.voice_opening(school.name), phrases.decision_spoken(), phrases.voice_closing()))
-        return Call(recipient=row.address, speech=speech, language=phrases.language)
+        # It says nothing that a machine may not be told.
+        return Call(recipient=row.address, speech=speech, language=phrases.language, voicemail=speech)
 
     def _mail(self, row: Any, school: School, phrases: Phrases) -> Mail:
         message_id = f"<{row.id}@{self._mail_from.rpartition('@')[2]}>"

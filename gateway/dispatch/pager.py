@@ -10,15 +10,16 @@ import contextlib
 import datetime as dt
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from channels.base import Channel, Envelope, Handover
+from channels.base import STAFF, Channel, Envelope, Handover
 from channels.email_mime import UnsafeHeaderError
 from channels.errors import Retry, SendError
 from gateway.directory.model import ChannelName
 from gateway.dispatch.deciding import school_of
 from gateway.dispatch.page_texts import PageWriter
+from gateway.dispatch.providers import Providers, approved
 from gateway.dispatch.stopping import heard_out
 from gateway.store.database import Database
 from gateway.store.pages import claim_pages, record_pages
@@ -44,14 +45,14 @@ class Pager:
     def __init__(
         self,
         database: Database,
-        channels: Mapping[ChannelName, Channel],
+        providers: Providers,
         writer: PageWriter,
         *,
         owner: str,
         now: Callable[[], dt.datetime],
     ) -> None:
         self._database = database
-        self._channels = channels
+        self._providers = providers
         self._writer = writer
         self._owner = owner
         self._now = now
@@ -81,21 +82,27 @@ class Pager:
         await asyncio.gather(*(self._hand_over(channel, pairs) for channel, pairs in by_channel.items()))
 
     async def _hand_over(self, channel: ChannelName, pairs: Sequence[tuple[Any, Envelope]]) -> None:
-        """Hand over the pages of one channel and record what was answered."""
-        provider = self._channels[channel]
-        answers: dict[str, Handover] = {}
+        """Hand over the pages of one channel and record what was answered; what one provider refuses the next gets."""
+        answers = {row.id: _NOBODY for row, _ in pairs}
+        left = list(pairs)
+        for provider in approved(self._providers[channel], self._now()):
+            answers |= await self._answers(provider.channel, left)
+            left = [(row, page) for row, page in left if _may_go_elsewhere(answers[row.id])]
+            if not left:
+                break
+        await self._record([(row, answers[row.id]) for row, _ in pairs])
+
+    async def _answers(self, adapter: Channel, pairs: Sequence[tuple[Any, Envelope]]) -> dict[str, Handover]:
+        silence = Handover(delivery="", provider=adapter.name, error=_SILENCE)
+        answers = {row.id: silence for row, _ in pairs}
         try:
-            async with contextlib.aclosing(provider.send([envelope for _, envelope in pairs])) as handovers:
+            async with contextlib.aclosing(adapter.send([page for _, page in pairs])) as handovers:
                 async for handover in handovers:
-                    answers[handover.delivery] = handover
+                    # Nobody is put on staff's list about a page: who is paged has to be reached by a machine.
+                    answers[handover.delivery] = _BY_HAND if handover.provider == STAFF else handover
         except Exception:  # noqa: BLE001  # an adapter's fault must not lose a page
-            _log.exception("adapter_failed", extra={"provider": provider.name})
-        await self._record(
-            [
-                (row, answers.get(row.id) or Handover(delivery=row.id, provider=provider.name, error=_SILENCE))
-                for row, _ in pairs
-            ]
-        )
+            _log.exception("adapter_failed", extra={"provider": adapter.name})
+        return answers
 
     async def _record(self, answers: Sequence[tuple[Any, Handover]]) -> None:
         if not answers:
@@ -114,6 +121,26 @@ _SILENCE = SendError(
     explanation="The provider's program failed while the page was being handed over.",
     ours=True,
 )
+_NOBODY = Handover(
+    delivery="",
+    provider="gateway",
+    error=SendError(
+        retry=Retry.LATER,
+        code="no_provider",
+        explanation="No provider of this channel may be used; the operator must have its approval renewed.",
+        ours=True,
+    ),
+)
+_BY_HAND = Handover(
+    delivery="",
+    provider=STAFF,
+    error=SendError(
+        retry=Retry.LATER,
+        code="only_by_hand",
+        explanation="Only staff make calls here, or none of our voices speaks the language: a page needs a provider.",
+        ours=True,
+    ),
+)
 _UNWRITABLE = Handover(
     delivery="",
     provider="gateway",
@@ -124,6 +151,11 @@ _UNWRITABLE = Handover(
         ours=True,
     ),
 )
+
+
+def _may_go_elsewhere(handover: Handover) -> bool:
+    """Whether a provider has certainly not taken a page."""
+    return handover.error is not None and handover.error.retry is Retry.LATER
 
 
 def answered(row: Any, handover: Handover, *, now: dt.datetime) -> dict[str, Any]:

@@ -164,7 +164,7 @@ class Planner:
                 connection, row, contacts, now=now, policy=self._policy, snapshots=self._snapshots
             )
         answer, neutral = decided.evaluation.answer, decided.evaluation.impersonal_points
-        telling = telling_messages(row.id, answer.messages, request, decided.sources, decided.index)
+        telling = telling_messages(row.id, answer.messages, request, decided.sources, decided.index, decided.files)
         rows = rows_of(decided.plan, answer, neutral, decided.points, telling, now)
         rows |= {"tasks": [*rows["tasks"], *decided.notices(now)]}
         return _Chunk(rows, max(cursor, contacts[-1]), now)

@@ -10,15 +10,16 @@ import datetime as dt
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 import msgspec
 
-from channels.base import Channel, Limits
+from channels.base import Limits
 from gateway.dispatch.coordination.base import Coordination
 from gateway.dispatch.coordination.bucket import Bucket
 from gateway.dispatch.requests import Lane
 from gateway.tracking.blame import Tally
-from gateway.tracking.breaker import Breaker, Cause, Standing
+from gateway.tracking.breaker import TALLY_LASTS, Breaker, Cause, Standing
 
 _log = logging.getLogger(__name__)
 
@@ -38,9 +39,16 @@ _TRIES = 10
 """How often a change is tried when other workers are quicker; all of them tell the same story."""
 
 
-def gate_name(channel: str, provider: Channel) -> str:
-    """Name one provider on one channel, such as `sms/twilio`: the same company has other limits for voice."""
-    return f"{channel}/{provider.name}"
+class Outlook(StrEnum):
+    """How a provider promises to take the next hand-over, for the choice among several."""
+
+    WELL = "well"
+    DOUBTFUL = "doubtful"
+    """Something failed within the last minute, not enough to open the breaker."""
+    TRIAL = "trial"
+    """It failed a while ago: one hand-over may find out whether it is well again."""
+    AWAY = "away"
+    """Its breaker is open, or somebody's trial is under way."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,7 +77,10 @@ class ProviderHealth:
 
 
 class ProviderGate:
-    """Admits hand-overs by provider (`gate_name`). `watched` names the installation's providers and what they bear."""
+    """Admits hand-overs by provider, named by its key (`dispatch.providers`).
+
+    `watched` names the installation's providers and what they bear.
+    """
 
     def __init__(
         self,
@@ -100,6 +111,16 @@ class ProviderGate:
         if probe_at is None or not drawn.granted:
             return drawn
         return await self._probe(provider, limits, urgent=lane is Lane.EMERGENCY, wanted=wanted)
+
+    async def outlook(self, provider: str, *, urgent: bool) -> Outlook:
+        """Judge a provider by its breaker, as it was at most a second ago."""
+        breaker, now = await self._breaker(provider), self._now()
+        probe_at = breaker.probe_at(urgent=urgent)
+        if probe_at is not None:
+            return Outlook.TRIAL if now >= probe_at else Outlook.AWAY
+        if breaker.untroubled or breaker.tally_since is None:
+            return Outlook.WELL
+        return Outlook.TRIAL if now - breaker.tally_since >= TALLY_LASTS else Outlook.DOUBTFUL
 
     async def report(
         self, provider: str, *, accepted: int, failed: int, throttled: int, retry_after: dt.timedelta | None

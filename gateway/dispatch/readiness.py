@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from redis.exceptions import RedisError
+from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.dispatch.asking import Question
 from gateway.dispatch.provider_gate import ProviderGate
+from gateway.dispatch.providers import ProviderChoice
 from gateway.dispatch.queue_server import ask_queue_server
 from gateway.store.database import Database
 from gateway.store.migrate import head
@@ -21,10 +23,11 @@ KEEP_SECONDS = 1.0
 class Readiness:
     """Asks database and queue at the same time, and how the providers are."""
 
-    def __init__(self, database: Database, redis_url: str | None, gate: ProviderGate) -> None:
+    def __init__(self, database: Database, redis_url: str | None, gate: ProviderGate, choice: ProviderChoice) -> None:
         self._database = database
         self._redis_url = redis_url
         self._gate = gate
+        self._choice = choice
         self._providers = Question(self._ask_gate, patience=PATIENCE_SECONDS, keep=KEEP_SECONDS)
         self._questions = {"database": _probe(self._database_fault)}
         if redis_url is not None:
@@ -36,17 +39,24 @@ class Readiness:
         return dict(zip(self._questions, answers, strict=True))
 
     async def providers(self) -> dict[str, str]:
-        """Give each provider's breaker (`closed`, `open`, `half_open`), or nothing while that cannot be known.
+        """Give each provider's breaker, or why it may not be used at all; nothing while that cannot be known.
+
+        The words are `closed`, `open`, `half_open`, and `unapproved`, `over_budget`.
 
         A provider in trouble is waited for: it makes no process unready.
         """
         try:
             return await self._providers.answer()
-        except (OSError, RedisError):
+        except (OSError, RedisError, SQLAlchemyError):
             return {}
 
     async def _ask_gate(self) -> dict[str, str]:
-        return {health.provider: health.standing.value for health in await self._gate.states()}
+        states = {health.provider: health.standing.value for health in await self._gate.states()}
+        unusable = self._choice.unapproved()
+        if self._choice.has_budgets:
+            async with self._database.reading() as connection:
+                unusable = await self._choice.over_budget(connection) | unusable
+        return states | {key: why.value for key, why in unusable.items()}
 
     async def _database_fault(self) -> str | None:
         try:

@@ -1,117 +1,257 @@
-"""Receipts: providers' later news, each applied once, through the state table, to the right delivery."""
+"""Receipts: providers' later news, each applied once, through the state table, to the right delivery.
 
+News is made durable together with what comes at the same moment, and applied many at once: what a statement costs this
+process is the same for one as for a thousand. What a killed process leaves unapplied the clock finds.
+"""
+
+import asyncio
+import contextlib
 import datetime as dt
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from channels.base import Receipt, ReceiptStatus
-from gateway.directory.model import PointState
+from channels.base import Receipt
 from gateway.dispatch.finishing import settle_statuses
-from gateway.dispatch.settling import learn_of_addresses, start_next_routes
+from gateway.dispatch.group_commit import GroupCommit
+from gateway.dispatch.judging import MISMATCH, Consequences, contested, judge, sort_out
+from gateway.dispatch.metrics import Metrics
+from gateway.dispatch.questions import Questions
+from gateway.dispatch.settling import learn_of_addresses, lift_blocks_of, start_next_routes
 from gateway.dispatch.wakeups import WakeUps
 from gateway.store.announcing import announce_deliveries
 from gateway.store.database import Database
-from gateway.store.receipts import deliveries_meant, keep_receipts, mark_applied, parked
-from gateway.store.sending import add_events, set_states
-from gateway.tracking.receipts import NEWS
-from gateway.tracking.states import State, Step, settle
+from gateway.store.postings import recording
+from gateway.store.receipts import (
+    Mark,
+    acknowledge,
+    any_due,
+    fits,
+    keep_receipts,
+    key_of,
+    known_deliveries,
+    mark_applied,
+    mark_missed,
+    parked,
+    put_off,
+    told_before,
+)
+from gateway.store.sending import add_events, load_deliveries, set_states
+from gateway.store.silence import plan_questions
+from gateway.tracking.states import SETTLED, State
 
 _log = logging.getLogger(__name__)
+
+UNREADABLE = "receipt_unreadable"
+"""Why news is refused whose ids are no ids."""
+
+MOST = 1_000
+"""Events applied in one transaction."""
+
+_ROUNDS = 20
+"""Transactions of the clock in one of its rounds; what is left then waits for the next."""
+
+_AT_ONCE = 2
+"""Transactions that keep news under way: while the disk takes one, the callbacks of the next are read and checked."""
+
+_CROWD = 50
+_GATHERING_SECONDS = 0.1
+"""After so many events at once the next are gathered for a moment: more share a transaction."""
+
+FIRST_LOOK = dt.timedelta(seconds=1)
+"""After it the clock looks for a new event that was not applied, and then each time it has become twice as old."""
+
+LONGEST_PARKED = dt.timedelta(days=7)
+"""News of a delivery that is not known by then was never about one of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What one caller has brought."""
+
+    news: Sequence[Receipt]
+    waits: bool
+    """Whether the caller applies it itself, to wait for the end of it."""
 
 
 class ReceiptDesk:
     """Takes receipts in; those of deliveries not yet known are parked and applied later."""
 
-    def __init__(self, database: Database, wakeups: WakeUps, *, now: Callable[[], dt.datetime]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        wakeups: WakeUps,
+        *,
+        now: Callable[[], dt.datetime],
+        chance: Callable[[], float],
+        metrics: Metrics,
+        questions: Questions | None = None,
+    ) -> None:
         self._database = database
         self._wakeups = wakeups
         self._now = now
+        self._chance = chance
+        self._metrics = metrics
+        self._questions = questions or Questions()
+        # SQLite has one writer at a time: a second group would only wait for it, and others could not join any more.
+        self._group = GroupCommit(self._commit, self._apply_kept, at_once=1 if database.sqlite else _AT_ONCE)
+
+    async def keep(self, news: Sequence[Receipt]) -> None:
+        """Store events; durable when it returns, and soon applied."""
+        if fit := self._fit(news):
+            await self._group.take(_Told(fit, waits=False))
 
     async def take(self, news: Sequence[Receipt]) -> int:
-        """Store and apply events; gives how many were new. Durable when it returns."""
-        async with self._database.writing() as connection:
-            fresh = await keep_receipts(connection, news, at=self._now())
-            wake, concerned = await self._apply(connection, fresh)
-        await self._follow_up(wake, concerned)
-        return len(fresh)
+        """Store and apply events; gives how many were new. Durable and applied when it returns."""
+        fit = self._fit(news)
+        if not fit:
+            return 0
+        kept = await self._group.take(_Told(fit, waits=True))
+        await self._apply_all(kept.news)
+        return len(kept.news)
+
+    async def finish(self, *, patience: float) -> None:
+        """Apply what was kept last, within seconds; beyond, the clock finds it."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                await self._group.finish()
 
     async def take_parked(self) -> None:
-        """Apply events that came before their delivery was on record."""
-        async with self._database.reading() as connection:
-            waiting = await parked(connection)
-        if not waiting:
-            return
-        async with self._database.writing() as connection:
-            wake, concerned = await self._apply(connection, waiting)
-        await self._follow_up(wake, concerned)
+        """Apply events that came before their delivery was on record, or whose process was killed."""
+        for _ in range(_ROUNDS):
+            now = self._now()
+            async with self._database.reading() as connection:
+                if not await any_due(connection, now=now):
+                    return
+            async with self._database.writing() as connection:
+                waiting = await parked(connection, now=now, limit=MOST)
+                # Put off first: if they cannot be applied they do not keep the others from it the next time.
+                await put_off(connection, [(each.receipt, now + _pause(now, each.received_at)) for each in waiting])
+                old = [each.receipt for each in waiting if now - each.received_at >= LONGEST_PARKED]
+                await mark_applied(connection, [Mark(each, each.delivery, "unclaimed") for each in old], at=now)
+            await self._apply_all([each.receipt for each in waiting if each.receipt not in old])
+            if len(waiting) < MOST:
+                return
 
-    async def _apply(
-        self, connection: AsyncConnection, news: Sequence[Receipt]
-    ) -> tuple[list[tuple[str, str]], set[str]]:
-        """Apply what can be told whom it is about; gives (lane, batch) to wake, and the notifications concerned."""
+    def _fit(self, news: Sequence[Receipt]) -> list[Receipt]:
+        """Leave out what cannot be stored: it must not keep its neighbours from it."""
+        for receipt in news:
+            if not fits(receipt):
+                self._metrics.receipts_refused(receipt.provider, UNREADABLE)
+                _log.warning(UNREADABLE, extra={"provider": receipt.provider})
+        return [receipt for receipt in news if fits(receipt)]
+
+    async def _commit(self, told: Sequence[_Told]) -> Sequence[_Told | Exception]:
+        """Keep the news of one moment in one transaction; gives each caller what of it was new."""
         now = self._now()
-        meant = await deliveries_meant(connection, news)
-        known = [receipt for receipt in news if (receipt.provider, receipt.event_id) in meant]
-        state_of = {row.id: State(row.state) for row in meant.values()}
-        failed: list[Any] = []
-        for receipt in sorted(known, key=lambda receipt: receipt.at):
-            row = meant[receipt.provider, receipt.event_id]
-            before = state_of[row.id]
-            story = NEWS[receipt.status]
-            change = settle(before, story) if story is not None else None
-            if change is not None and change.state is not before:
-                await set_states(connection, [_moved(row, receipt, before, change.state, now)])
-                state_of[row.id] = change.state
-                if change.step is Step.NEXT_ROUTE:
-                    failed.append(row)
-            await add_events(connection, [_event(row, receipt, state_of[row.id])])
-        await mark_applied(connection, known, at=now)
-        moved = [(row, state_of[row.id]) for row in meant.values() if state_of[row.id] != row.state]
-        await announce_deliveries(connection, moved, at=now)
-        learnt = [
-            (meant[receipt.provider, receipt.event_id], mark, receipt.code or receipt.status.value)
-            for receipt in known
-            if (mark := _mark(receipt)) is not None
+        async with recording(self._database) as connection:
+            news = [receipt for each in told for receipt in each.news]
+            fresh = await keep_receipts(connection, news, at=now, look_at=now + FIRST_LOOK)
+        new = {key_of(receipt): receipt for receipt in fresh}
+        return [
+            _Told([kept for receipt in each.news if (kept := new.pop(key_of(receipt), None)) is not None], each.waits)
+            for each in told
         ]
-        if learnt:
-            await learn_of_addresses(connection, learnt, now=now)
-        wake = await start_next_routes(connection, failed, now=now) if failed else []
-        return wake, {row.notification for row in meant.values()}
 
-    async def _follow_up(self, wake: Sequence[tuple[str, str]], concerned: set[str]) -> None:
+    async def _apply_kept(self, kept: Sequence[_Told]) -> None:
+        """Apply what was kept for callers that have gone."""
+        news = [receipt for each in kept if not each.waits for receipt in each.news]
+        await self._apply_all(news)
+        if len(news) >= _CROWD:
+            await asyncio.sleep(_GATHERING_SECONDS)
+
+    async def _apply_all(self, news: Sequence[Receipt]) -> None:
+        for start in range(0, len(news), MOST):
+            await self._apply(news[start : start + MOST])
+
+    async def _apply(self, news: Sequence[Receipt]) -> None:
+        """Apply events in one transaction, or in two halves if that fails: one bad event keeps no other back."""
+        try:
+            async with self._database.writing() as connection:
+                applied = await self._apply_in(connection, news)
+        except OSError:  # the database is away: the clock finds them later
+            raise
+        except Exception:  # noqa: BLE001  # whatever it is, the others are applied
+            if len(news) == 1:
+                _log.exception("receipt_not_applied", extra={"provider": news[0].provider})
+                return
+            middle = len(news) // 2
+            await self._apply(news[:middle])
+            await self._apply(news[middle:])
+        else:
+            await self._follow_up(applied)
+
+    async def _apply_in(self, connection: AsyncConnection, news: Sequence[Receipt]) -> "_Applied":
+        """Apply what can be told whom it is about, in the caller's transaction."""
+        now = self._now()
+        known = await known_deliveries(connection, news)
+        found = sort_out(news, known, now=now)
+        told = await told_before(connection, contested(found.meant, known))
+        marks = [Mark(each.receipt, each.delivery) for each in found.meant]
+        refused = [Mark(receipt, receipt.delivery, MISMATCH) for receipt in found.refused]
+        ours = await mark_applied(connection, [*marks, *refused], at=now)
+        meant = [each for each in found.meant if key_of(each.receipt) in ours]
+        consequences = judge(meant, known, told, now=now, chance=self._chance)
+        wake = await _write(connection, consequences, now)
+        await plan_questions(connection, self._first_questions(consequences, now))
+        mismatched = Counter(receipt.provider for receipt in found.refused if key_of(receipt) in ours)
+        return _Applied(consequences, wake, mismatched)
+
+    def _first_questions(self, consequences: Consequences, now: dt.datetime) -> list[tuple[str, dt.datetime]]:
+        """Ask also about what a provider itself has told us that it took, quicker than our own record."""
+        sent = [row for row, state in consequences.moved if state is State.SENT]
+        first = [(row.id, self._questions.first(row.lane, row.provider, now=now)) for row in sent]
+        return [(name, ask_at) for name, ask_at in first if ask_at is not None]
+
+    async def _follow_up(self, applied: "_Applied") -> None:
+        for provider, number in applied.mismatched.items():
+            self._metrics.receipts_refused(provider, MISMATCH, number)
+            _log.warning(MISMATCH, extra={"provider": provider, "receipts": number})
+        moved = applied.consequences.moved
+        for (channel, lane, state), number in Counter((row.channel, row.lane, state) for row, state in moved).items():
+            self._metrics.settled(channel, lane, state.value, number)
+        # What moves from one end to another opens nothing, unless it starts a route.
+        failed = set(applied.consequences.failed)
+        concerned = {
+            row.notification
+            for row, state in moved
+            if row.id in failed or row.state not in SETTLED or state not in SETTLED
+        }
         await settle_statuses(self._database, concerned, now=self._now())
-        await self._wakeups.wake_batches(wake)
+        await self._wakeups.wake_batches(applied.wake)
 
 
-def _mark(receipt: Receipt) -> PointState | None:
-    """Say what an event teaches about the address (R33, R34)."""
-    if receipt.status is ReceiptStatus.OPTED_OUT:
-        return PointState.CARRIER_BLOCKED
-    return PointState.DEAD if receipt.address_dead else None
+@dataclass(frozen=True, slots=True)
+class _Applied:
+    """What one transaction has changed."""
+
+    consequences: Consequences
+    wake: Sequence[tuple[str, str]]
+    mismatched: Counter[str]
+    """Events refused, by provider."""
 
 
-def _moved(row: Any, receipt: Receipt, before: State, after: State, now: dt.datetime) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "was": before.value,
-        "state": after.value,
-        "code": receipt.code or receipt.status.value,
-        "detail": receipt.explanation,
-        "due_at": None,
-        "changed_at": now,
-        "provider": receipt.provider,
-        "provider_id": receipt.provider_id,
-    }
+async def _write(
+    connection: AsyncConnection, consequences: Consequences, now: dt.datetime
+) -> Sequence[tuple[str, str]]:
+    """Write what follows from news; gives the (lane, batch) to wake."""
+    await set_states(connection, consequences.states)
+    await mark_missed(connection, consequences.missed, at=now)
+    await add_events(connection, consequences.events)
+    await acknowledge(connection, consequences.confirmed)
+    await announce_deliveries(connection, consequences.moved, at=now)
+    if consequences.learnt:
+        await learn_of_addresses(connection, consequences.learnt, now=now)
+    if consequences.wanted_again:
+        await lift_blocks_of(connection, consequences.wanted_again, now=now)
+    if not consequences.failed:
+        return ()
+    failed = await load_deliveries(connection, consequences.failed)
+    return await start_next_routes(connection, [failed[name] for name in sorted(failed)], now=now)
 
 
-def _event(row: Any, receipt: Receipt, state: State) -> dict[str, Any]:
-    return {
-        "delivery": row.id,
-        "at": receipt.at,
-        "state": state.value,
-        "news": receipt.status.value,
-        "detail": receipt.explanation,
-    }
+def _pause(now: dt.datetime, since: dt.datetime) -> dt.timedelta:
+    return max(FIRST_LOOK, now - since)

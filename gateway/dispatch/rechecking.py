@@ -184,7 +184,7 @@ class _Comparison:
         """Read the text again for messages by id: those whom nobody has confirmed, or can (R38)."""
         decided, plan = self._decided, self._plan
         telling = telling_messages(
-            plan.notification, messages.values(), decided.request, decided.sources, decided.index
+            plan.notification, messages.values(), decided.request, decided.sources, decided.index, decided.files
         )
         if not telling:
             return {}

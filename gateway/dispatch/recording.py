@@ -8,7 +8,9 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channels.base import Handover, Recovery
+from gateway.dispatch.by_hand import put_on_list
 from gateway.dispatch.outcomes import Outcome
+from gateway.dispatch.questions import Questions
 from gateway.dispatch.settling import learn_of_addresses, start_next_routes
 from gateway.store.announcing import announce_deliveries
 from gateway.store.identity import derived_id
@@ -22,6 +24,7 @@ from gateway.store.sending import (
     set_states,
     unanswered,
 )
+from gateway.store.silence import plan_questions
 from gateway.store.tasks import add_tasks
 from gateway.tracking.states import News, State, Step, settle
 
@@ -34,6 +37,9 @@ Wake = list[tuple[str, str]]
 
 class Recorder:
     """Writes what happened, in the caller's transaction."""
+
+    def __init__(self, questions: Questions | None = None) -> None:
+        self._questions = questions or Questions()
 
     async def record(
         self, connection: AsyncConnection, results: Sequence[Result], *, now: dt.datetime, carrying: bool = True
@@ -51,12 +57,20 @@ class Recorder:
         silent = await unanswered(connection, kept_back)
         results = [(row, _honest(outcome) if row.id in silent else outcome) for row, outcome in results]
         await add_events(connection, [_event(row, outcome, now) for row, outcome in results if not outcome.handed_over])
-        states = [_state(row, outcome, now) for row, outcome in results]
+        states = [
+            _state(row, outcome, now)
+            | {"ask_at": self._first_question(row, outcome.provider, outcome.change.state, now)}
+            for row, outcome in results
+        ]
         await record_states(connection, states, owner=results[0][0].owner)
         if carrying:
             await follow_carriers(connection, [row.id for row, _ in results])
+        await put_on_list(connection, results, now=now)
         await announce_deliveries(connection, [(row, outcome.change.state) for row, outcome in results], at=now)
         return await self._follow(connection, results, now)
+
+    def _first_question(self, row: Any, provider: str | None, state: State, now: dt.datetime) -> dt.datetime | None:
+        return self._questions.first(row.lane, provider, now=now) if state is State.SENT else None
 
     async def _follow(self, connection: AsyncConnection, results: Sequence[Result], now: dt.datetime) -> Wake:
         learnt = [(row, outcome.mark, outcome.code or "") for row, outcome in results if outcome.mark is not None]
@@ -118,6 +132,11 @@ class Recorder:
                 states.append(_moved(row, settle(State.UNKNOWN, News.NOT_FOUND).state, now, due_at=now))
         await set_states(connection, states)
         by_id = {row.id: row for row, _ in findings}
+        sent = {state["id"]: state.get("provider") for state in states if state["state"] == State.SENT}
+        questions = [
+            (name, self._first_question(by_id[name], provider, State.SENT, now)) for name, provider in sent.items()
+        ]
+        await plan_questions(connection, [(name, ask_at) for name, ask_at in questions if ask_at is not None])
         moved = [(by_id[state["id"]], state["state"]) for state in states if state["state"] != state["was"]]
         await announce_deliveries(connection, moved, at=now)
         await add_tasks(connection, tasks)
@@ -170,11 +189,17 @@ def _state(row: Any, outcome: Outcome, now: dt.datetime) -> dict[str, Any]:
         "code": outcome.code,
         "detail": outcome.detail,
         "due_at": outcome.due_at,
-        "provider": outcome.provider or row.provider,
+        "provider": outcome.provider or _earlier_provider(row),
         "provider_id": outcome.provider_id or row.provider_id,
         "attempts": row.attempts if outcome.handed_over else row.attempts - 1,
         "changed_at": now,
     }
+
+
+def _earlier_provider(row: Any) -> str | None:
+    """Name who had it before: of a first attempt that never began nobody, whoever the claim names."""
+    provider: str | None = row.provider
+    return provider if row.attempts > 1 else None
 
 
 def _event(row: Any, outcome: Outcome, now: dt.datetime) -> dict[str, Any]:

@@ -20,6 +20,8 @@ class Refused(Exception):  # noqa: N818  # reads as what it says: raise Refused(
     status: int
     detail: str
     errors: tuple[FieldProblem, ...] = ()
+    retry_after: int | None = None
+    """Seconds after which the same request may be taken."""
 
 
 def unprocessable(pointer: str, detail: str) -> Refused:

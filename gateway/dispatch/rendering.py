@@ -7,7 +7,7 @@ links and own values are filled in.
 import datetime as dt
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -19,7 +19,7 @@ from babel.dates import format_date
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channels.base import Call, Envelope, Mail, Payload, Sheet, Text
-from channels.email_mime import PreparedMail, UnsafeHeaderError, Values
+from channels.email_mime import Attached, PreparedMail, UnsafeHeaderError, Values
 from channels.letter_address import check_address
 from channels.sms_segments import count
 from gateway.access import Link
@@ -34,17 +34,23 @@ from gateway.content.reader import LINK, UNSUBSCRIBE, Personal, SchoolFacts
 from gateway.content.template import Source, Template, parse
 from gateway.content.values import combine, joined_names, shared
 from gateway.directory.addresses import address_key, country_of
+from gateway.directory.contact_details import text_fault
 from gateway.directory.model import Category, ChannelName, Contact, ContactPoint, PostalAddress, School, Student
 from gateway.dispatch.messages import formats_of, students_of
-from gateway.dispatch.requests import Lane, NotificationRequest
+from gateway.dispatch.requests import Lane, NotificationRequest, travels_along
 from gateway.rules.categories import CATEGORIES, LIFE_SAFETY
 from gateway.rules.policy import Policy
+from gateway.rules.postage import Postbag, travel
 from gateway.rules.replies import takes_replies
+from gateway.store.attachments import load_attachments
 from gateway.store.policies import load_governed
 from gateway.store.rendering import load_addressees, load_students
 from gateway.store.sending import load_notifications
 
 _log = logging.getLogger(__name__)
+
+_CARRIED = 8
+"""Notifications whose files are kept in memory: some megabytes each."""
 
 _KEPT = 500
 """Prepared texts kept in memory: one a notification in work, language and look."""
@@ -74,12 +80,19 @@ class Sending:
     """How the installation presents itself."""
 
     mail_from: str
-    """The address in `From` and the return path."""
+    """The address in `From`."""
     public_url: str
     sign: Callable[[Link, str], str]
     """Signs a delivery's id for its document link."""
     reply_address: Callable[[str], str] | None = None
     """Gives a delivery the address for answers to it (R40); None where `From` takes them."""
+    bounce_address: Callable[[str], str] | None = None
+    """Gives a delivery the return path of its mail, so that a bounce tells what came back; None where it is `From`."""
+    text_countries: frozenset[str] = frozenset()
+    """Where texts may go, by ISO 3166 code; empty means everywhere."""
+    return_address: tuple[str, ...] = ()
+    """Of letters, below the school's name."""
+    postbag: Postbag = Postbag()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +109,28 @@ class _Shared:
     """Of the text: how it joins names and writes dates."""
     stranger: str
     """How a reader is greeted whose name must not be told (R26)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Carried:
+    """What a notification with files brings along."""
+
+    request: NotificationRequest
+    attached: tuple[Attached, ...]
+    """Files that every mail carries."""
+
+
+def may_carry_files(notification: Any) -> bool:
+    """Tell at a glance whether a notification can carry files: few do, and reading all of its request takes time."""
+    return 'attachments":' in notification.request
+
+
+def files_of(notification: Any, reader: "Reader") -> list[str]:
+    """List the files that a reader may have from the secure page, by id."""
+    if reader.row.bare or not may_carry_files(notification):
+        return []
+    request = msgspec.json.decode(notification.request, type=NotificationRequest)
+    return request.files_for(student.id for student in reader.students)
 
 
 class Renderer:
@@ -117,6 +152,7 @@ class Renderer:
         self._policy = policy
         self._real_postcodes = real_postcodes
         self._kept: OrderedDict[tuple[Any, ...], _Shared] = OrderedDict()
+        self._carried: OrderedDict[str, _Carried] = OrderedDict()
 
     async def render(self, connection: AsyncConnection, rows: Sequence[Any]) -> dict[str, Envelope | RenderingError]:
         """Render deliveries by id; loads what they need in a handful of queries."""
@@ -138,6 +174,7 @@ class Renderer:
             raise LookupError("a delivery's school has left the directory")
         school, _version, policy = known
         notifications = await load_notifications(connection, list({row.notification for row in rows}))
+        await self._load_files(connection, notifications.values())
         unsubscribing = {
             key: policy.categories[Category(notification.category)].unsubscribe
             for key, notification in notifications.items()
@@ -184,6 +221,19 @@ class Renderer:
             urgent=reader.row.lane == Lane.EMERGENCY,
         )
 
+    def write(self, school: School, notification: Any, reader: "Reader") -> Envelope | RenderingError:
+        """Write one delivery whose people are loaded, as it would be handed over now."""
+        return self._envelope(school, notification, reader, self._now())
+
+    def spoken(self, school: School, notification: Any, reader: "Reader") -> tuple[str, str]:
+        """Write what somebody reads out who has made sure whom they speak to: the whole text, with its language."""
+        common = self._prepare(school, notification, reader, in_full=True)
+        return common.prepared.fill_speech(self._personal(common, reader)), common.prepared.speech_language
+
+    def written(self, school: School, notification: Any, reader: "Reader") -> Envelope | RenderingError:
+        """Write what one reader would be sent now, for forecasts."""
+        return self._envelope(school, notification, reader, self._now())
+
     def document(self, school: School, notification: Any, reader: "Reader") -> Document:
         """Write the whole text for the reader's secure page."""
         common = self._common(school, notification, reader)
@@ -191,13 +241,40 @@ class Renderer:
         subject, _ = prepared.fill_letter(personal)
         return Document(title=subject, language=prepared.text_language, html=prepared.fill_page(personal))
 
+    def text_number(self, point: ContactPoint, country: str) -> str | RenderingError:
+        """Give the number that a text goes to, or why none can; `country` is the school's."""
+        number = address_key(point.channel, point.address, country)
+        fault = text_fault(number, self._sending.text_countries)
+        return number if fault is None else RenderingError(code=fault.code, explanation=fault.value)
+
     def phrases(self, language: str, school_language: str = LAST_RESORT) -> Phrases:
         """Give the fixed sentences in the language nearest to the one wanted."""
         return self._catalogues.phrases(language, school_language)
 
+    async def _load_files(self, connection: AsyncConnection, notifications: Iterable[Any]) -> None:
+        """Load what travels in mails themselves, of the notifications that carry any files."""
+        for row in notifications:
+            if row.id in self._carried or not may_carry_files(row):
+                continue
+            request = msgspec.json.decode(row.request, type=NotificationRequest)
+            wanted = dict.fromkeys(request.attachments) if travels_along(Category(row.category)) else {}
+            files = await load_attachments(connection, row.school, wanted)
+            attached = [Attached(files[key].name, files[key].content_type, files[key].content) for key in wanted]
+            self._carried[row.id] = _Carried(request=request, attached=tuple(attached))
+            while len(self._carried) > _CARRIED:
+                self._carried.popitem(last=False)
+
+    def _files(self, reader: "Reader") -> tuple[bool, bool]:
+        """Tell whether files belong to what a reader gets, and whether a mail carries them all itself."""
+        carried = self._carried.get(reader.row.notification)
+        if carried is None or reader.row.bare:
+            return False, False
+        files = carried.request.files_for(student.id for student in reader.students)
+        return bool(files), len(files) == len(carried.attached)
+
     def _common(self, school: School, notification: Any, reader: "Reader") -> _Shared:
         row, message = reader.row, reader.message
-        look = (message.language, message.formats, row.neutral, row.bare, reader.unsubscribe)
+        look = (message.language, message.formats, row.neutral, row.bare, reader.unsubscribe, self._files(reader))
         key = (row.notification, row.language, look)
         kept = self._kept.get(key)
         if kept is None:
@@ -208,18 +285,22 @@ class Renderer:
             self._kept.move_to_end(key)
         return kept
 
-    def _prepare(self, school: School, notification: Any, reader: "Reader") -> _Shared:
+    def _prepare(self, school: School, notification: Any, reader: "Reader", *, in_full: bool = False) -> _Shared:
         request = msgspec.json.decode(notification.request, type=NotificationRequest)
         sources = msgspec.json.decode(notification.sources, type=dict[str, Source])
         category = Category(notification.category)
         country = country_of(school.jurisdiction)
+        files, files_in_mail = self._files(reader)
+        carried = self._carried.get(reader.row.notification)
         prepared = prepare(
             self._notice(reader, school) if reader.row.bare else parse(sources[reader.row.language]),
             policy=ContentPolicy(
                 sensitivity=CATEGORIES[category].sensitivity,
-                in_full=category in LIFE_SAFETY or category is Category.ATTENDANCE,
+                in_full=in_full or category in LIFE_SAFETY or category is Category.ATTENDANCE,
                 unsubscribe=reader.unsubscribe,
                 answerable=category is Category.CONSENT,
+                files=files,
+                files_in_mail=files_in_mail,
             ),
             reader_language=reader.message.language,
             catalogues=self._catalogues,
@@ -239,6 +320,7 @@ class Renderer:
             subject=prepared.subject,
             plain=prepared.plain,
             html=prepared.html,
+            attached=carried.attached if carried is not None and files else (),
         )
         return _Shared(
             prepared=prepared,
@@ -262,14 +344,29 @@ class Renderer:
         prepared, personal = common.prepared, self._personal(common, reader)
         match point.channel:
             case ChannelName.SMS:
-                body = prepared.fill_text(personal)
-                number = address_key(point.channel, point.address, common.country)
-                return Text(recipient=number, body=body, segments=count(body).segments, language=prepared.text_language)
+                return self._text(common, point, personal)
             case ChannelName.VOICE:
                 number = address_key(point.channel, point.address, common.country)
-                return Call(recipient=number, speech=prepared.fill_speech(personal), language=prepared.speech_language)
+                words = prepared.call_words
+                return Call(
+                    recipient=number,
+                    speech=prepared.fill_speech(personal),
+                    language=prepared.speech_language,
+                    voicemail=words.voicemail,
+                    invitation=words.invitation,
+                    keys=words.keys,
+                    thanks=words.thanks,
+                )
             case ChannelName.LETTER:
                 return self._sheet(school, common, reader, point, personal, now)
+
+    def _text(self, common: _Shared, point: ContactPoint, personal: Personal) -> Text | RenderingError:
+        number = self.text_number(point, common.country)
+        if isinstance(number, RenderingError):
+            return number
+        body = common.prepared.fill_text(personal)
+        language = common.prepared.text_language
+        return Text(recipient=number, body=body, segments=count(body).segments, language=language)
 
     def _mail(self, common: _Shared, reader: "Reader", point: ContactPoint, now: dt.datetime) -> Mail:
         address = str(point.address).strip()
@@ -285,7 +382,9 @@ class Renderer:
             values=Values(words.subject, words.plain, words.html),
             list_unsubscribe=personal.unsubscribe_link if reader.unsubscribe else None,
         )
-        return Mail(sender=self._sending.mail_from, recipient=address, message_id=message_id, content=content)
+        return_path = self._sending.bounce_address
+        sender = return_path(reader.row.id) if return_path is not None else self._sending.mail_from
+        return Mail(sender=sender, recipient=address, message_id=message_id, content=content)
 
     def _reply_to(self, reader: "Reader") -> str | None:
         """Give the address for answers of this reader alone."""
@@ -311,17 +410,30 @@ class Renderer:
             return RenderingError(code=problems[0], explanation="The postal address cannot be printed and posted.")
         prepared = common.prepared
         subject, blocks = prepared.fill_letter(personal)
-        today = now.astimezone(ZoneInfo(school.timezone))
+        zone = ZoneInfo(school.timezone)
+        country = point.address.country.upper() or common.country
+        deadlines = [each for each in (common.request.respond_by, reader.row.expires_at) if each is not None]
+        going = travel(
+            self._sending.postbag,
+            country=country,
+            home=common.country,
+            handed=now,
+            zone=zone,
+            deadline=min(deadlines, default=None),
+            urgent=common.category in LIFE_SAFETY,
+        )
         return Sheet(
             address=address,
-            sender=(school.name,),
-            date=format_date(today, "long", locale=common.locale),
+            sender=(school.name, *self._sending.return_address),
+            date=format_date(now.astimezone(zone), "long", locale=common.locale),
             subject=subject,
             blocks=blocks,
             language=prepared.text_language,
             right_to_left=direction(prepared.text_language) == "rtl",
             size=prepared.look.letter_points,
             sealed=point.confidential or CATEGORIES[common.category].sensitivity == 2,
+            country=country,
+            postage=going.postage.value,
         )
 
     def _personal(self, common: _Shared, reader: "Reader", linked: Collection[str] = (LINK, UNSUBSCRIBE)) -> Personal:

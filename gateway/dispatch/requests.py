@@ -1,6 +1,7 @@
 """What a source system posts: the shapes of `POST /v1/notifications`, strict and documented."""
 
 import datetime as dt
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated
 
@@ -8,6 +9,7 @@ import msgspec
 
 from gateway.content.values import Scalar
 from gateway.directory.model import ONE_LINE, Category, ChannelName, Identifier
+from gateway.rules.categories import CATEGORIES, LIFE_SAFETY
 from gateway.rules.consent import Needed
 
 
@@ -69,7 +71,22 @@ class NotificationRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     respond_by: dt.datetime | None = None
     consent: Consent | None = None
     """Only with the category `consent`; without it one yes suffices."""
+    attachments: Annotated[tuple[Identifier, ...], msgspec.Meta(max_length=5)] = ()
+    """Files for every reader (`POST /v1/attachments`): in the mail where the category is of general interest, else on
+    the secure page."""
+    student_attachments: dict[str, Annotated[tuple[Identifier, ...], msgspec.Meta(min_length=1, max_length=5)]] = {}
+    """Files about one student each: always on the secure page, for the readers of this student alone."""
     reference: Annotated[str, msgspec.Meta(max_length=1000)] | None = None
+
+    @property
+    def files(self) -> frozenset[str]:
+        """All files it carries."""
+        return frozenset(self.attachments).union(*self.student_attachments.values())
+
+    def files_for(self, students: Iterable[str]) -> list[str]:
+        """List the files of a message about these students, each once: for every reader, then each student's own."""
+        own = [key for student in students for key in self.student_attachments.get(student, ())]
+        return list(dict.fromkeys([*self.attachments, *own]))
 
 
 class Lane(StrEnum):
@@ -93,6 +110,11 @@ class NotificationStatus(StrEnum):
     SENDING = "sending"
     FINISHED = "finished"
     CANCELLED = "cancelled"
+
+
+def travels_along(category: Category) -> bool:
+    """Tell whether a category's mails carry files themselves: general news does, anything personal or urgent links."""
+    return CATEGORIES[category].sensitivity == 0 and category not in LIFE_SAFETY
 
 
 _EMERGENCY = frozenset({Category.EMERGENCY, Category.CHILD_SAFETY})

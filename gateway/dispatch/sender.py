@@ -8,23 +8,25 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from channels.base import Channel, Envelope, Handover
+from channels.base import Envelope, Handover
 from channels.errors import Retry, SendError
 from gateway.directory.model import ChannelName
 from gateway.dispatch.chunks import BATCH
 from gateway.dispatch.finding_out import Inquiry
 from gateway.dispatch.finishing import finish_those_done
 from gateway.dispatch.flushing import Flushing
-from gateway.dispatch.help_wanted import ProviderAwayError, Work, ask_for_help
+from gateway.dispatch.help_wanted import NoProviderError, ProviderAwayError, Work, ask_for_help
 from gateway.dispatch.last_check import LastCheck
 from gateway.dispatch.metrics import Metrics
 from gateway.dispatch.outcomes import outcome_of, withdrawn
-from gateway.dispatch.provider_gate import ProviderGate, gate_name
+from gateway.dispatch.provider_gate import ProviderGate
+from gateway.dispatch.providers import Choice, Provider, ProviderChoice, month_of, units_of
 from gateway.dispatch.recording import Recorder, Result
 from gateway.dispatch.rendering import RenderingError
 from gateway.dispatch.requests import Lane
@@ -42,9 +44,10 @@ from gateway.store.claims import (
     put_off,
     renew_leases,
     take_turn,
-    waiting_alerts,
+    waiting_since,
 )
 from gateway.store.database import Database
+from gateway.store.provider_use import add_use
 from gateway.store.sending import merged_with
 from gateway.tracking.blame import tally
 from gateway.tracking.states import News
@@ -79,7 +82,7 @@ class Sender:
         self,
         database: Database,
         wakeups: WakeUps,
-        channels: Mapping[ChannelName, Channel],
+        choice: ProviderChoice,
         gate: ProviderGate,
         check: LastCheck,
         recorder: Recorder,
@@ -93,7 +96,7 @@ class Sender:
     ) -> None:
         self._database = database
         self._wakeups = wakeups
-        self._channels = channels
+        self._choice = choice
         self._gate = gate
         self._check = check
         self._recorder = recorder
@@ -117,7 +120,7 @@ class Sender:
                 await self._inquiry.settle(work.unknown)
                 touched.update(row.notification for row in (*work.rows, *work.unknown))
                 if work.rows:
-                    await self._work_on(work.rows, stopping)
+                    await self._work_on(work.provider, work.rows, stopping)
                 if work.batch != batch:  # another school's turn: ours comes after those already waiting
                     await self._wakeups.wake("send", work.rows[0].lane, [batch])
                     return
@@ -139,43 +142,68 @@ class Sender:
             school = await take_turn(connection, due.lane, now=now) if due.number else None
             if school is not None and school != due.school:
                 other = await next_due(connection, school, due.lane, now=now)
-                rows = () if other is None else await self._admitted(connection, other, now)
-                if rows:
-                    return _Work(rows[0].batch, rows, unknown)
-            rows = await self._admitted(connection, due, now) if due.number else ()
+                theirs = None if other is None else await self._admitted(connection, other, now)
+                if theirs is not None and theirs.rows:
+                    return replace(theirs, unknown=unknown)
+            work = await self._admitted(connection, due, now) if due.number else _Work(batch)
             # What has been found out about may be due to be sent again.
-            more = bool(unknown) or (bool(rows) and due.number > len(rows))
-            return _Work(batch, rows, unknown, more=more)
+            more = bool(unknown) or (bool(work.rows) and due.number > len(work.rows))
+            return replace(work, unknown=unknown, more=more)
 
-    async def _admitted(self, connection: AsyncConnection, due: Due, now: dt.datetime) -> Sequence[Any]:
-        """Claim as many as the provider may be given now; the rest waits for it."""
-        provider = self._channels[ChannelName(due.channel)]
-        admission = await self._gate.admit(
-            gate_name(due.channel, provider), provider.limits, lane=Lane(due.lane), wanted=min(due.number, BATCH)
+    async def _admitted(self, connection: AsyncConnection, due: Due, now: dt.datetime) -> "_Work":
+        """Claim as many as a provider may be given now; the rest waits."""
+        choice = await self._choice.admit(
+            connection,
+            ChannelName(due.channel),
+            lane=Lane(due.lane),
+            wanted=min(due.number, BATCH),
+            fresh=due.fresh,
         )
-        if admission.granted == 0:
-            if due.lane == Lane.EMERGENCY:
-                for notification in await waiting_alerts(connection, due.batch, since=now - ALERT_WAITS):
-                    await ask_for_help(connection, notification, Work.SENDING, ProviderAwayError(), now=now)
-            late = await claim_expired(
-                connection, due.batch, owner=self._owner, now=now, until=now + LEASE, limit=BATCH
-            )
-            until = admission.retry_at or now + PUT_OFF
-            await put_off(connection, due.batch, now=now, until=until)
-            if until - now < SOON:
-                self._wakeups.wake_later(due.lane, due.batch, seconds=(until - now).total_seconds())
-            return late
-        return await claim_batch(
-            connection, due.batch, owner=self._owner, now=now, until=now + LEASE, limit=admission.granted
+        if choice.provider is None:
+            return _Work(due.batch, await self._waiting(connection, due, choice, now))
+        rows = await claim_batch(
+            connection,
+            due.batch,
+            provider=choice.provider.channel.name,
+            owner=self._owner,
+            now=now,
+            until=now + LEASE,
+            limit=choice.admission.granted,
+            fresh=choice.trial,
         )
+        return _Work(due.batch, rows, provider=choice.provider)
 
-    async def _work_on(self, rows: Sequence[Any], stopping: asyncio.Event) -> None:
-        """Send claimed rows; whatever was not handed over when the worker has to stop or fails is given back."""
+    async def _waiting(self, connection: AsyncConnection, due: Due, choice: Choice, now: dt.datetime) -> Sequence[Any]:
+        """Let a batch wait that nobody takes, and let somebody know; gives what has run out of time, claimed."""
+        if choice.hopeless:
+            await self._ask_for_provider(connection, due, choice, now)
+        elif due.lane == Lane.EMERGENCY:
+            for notification in await waiting_since(connection, due.batch, since=now - ALERT_WAITS):
+                await ask_for_help(connection, notification, Work.SENDING, ProviderAwayError(), now=now)
+        late = await claim_expired(connection, due.batch, owner=self._owner, now=now, until=now + LEASE, limit=BATCH)
+        until = choice.admission.retry_at or now + PUT_OFF
+        await put_off(connection, due.batch, now=now, until=until)
+        if until - now < SOON:
+            self._wakeups.wake_later(due.lane, due.batch, seconds=(until - now).total_seconds())
+        return late
+
+    async def _ask_for_provider(self, connection: AsyncConnection, due: Due, choice: Choice, now: dt.datetime) -> None:
+        """Say at once which provider may not be used and why: only a person can change that (Q09)."""
+        why = ", ".join(f"{key} ({standing})" for key, standing in sorted(choice.unusable.items()))
+        _log.error("no_provider", extra={"channel": due.channel, "lane": due.lane, "unusable": why})
+        for notification in await waiting_since(connection, due.batch, since=now):
+            await ask_for_help(connection, notification, Work.SENDING, NoProviderError(why), now=now)
+
+    async def _work_on(self, provider: Provider | None, rows: Sequence[Any], stopping: asyncio.Event) -> None:
+        """Send claimed rows; whatever was not handed over when the worker has to stop or fails is given back.
+
+        Without a provider they were claimed only because their time has run out, which the check finds.
+        """
         waiting = list(rows)
         try:
             async with self._renewed([row.id for row in rows]) as claim:
                 while waiting and not stopping.is_set() and claim.holds():
-                    slice_ = waiting[: self._slice(rows[0].channel)]
+                    slice_ = waiting[: BATCH if provider is None else self._slice(provider)]
                     # Each slice is checked by itself: the ones before may have taken their time.
                     try:
                         fit, rendered, wake = await self._check.pass_on(slice_)
@@ -188,15 +216,17 @@ class Sender:
                     if not claim.holds():
                         return
                     del waiting[: len(slice_)]
-                    await self._hand_over(fit, rendered)
+                    if provider is None:
+                        await self._give_back(fit)
+                    else:
+                        await self._hand_over(provider, fit, rendered)
         finally:
             await self._give_back(waiting)
 
-    def _slice(self, channel: str) -> int:
-        """Say how many deliveries the channel's provider takes in a moment."""
-        provider = self._channels[ChannelName(channel)]
-        limits = provider.limits
-        pace = self._pace.get(channel)
+    def _slice(self, provider: Provider) -> int:
+        """Say how many deliveries a provider takes in a moment."""
+        limits = provider.channel.limits
+        pace = self._pace.get(provider.key)
         return limits.batch if pace is None else max(limits.concurrency, min(BATCH, int(pace * _SLICE_SECONDS)))
 
     async def _give_back(self, rows: Sequence[Any]) -> None:
@@ -212,12 +242,15 @@ class Sender:
             for notification in sorted({row.notification for row in rows}):
                 await ask_for_help(connection, notification, Work.SENDING, error, now=now)
 
-    async def _hand_over(self, rows: Sequence[Any], rendered: Mapping[str, Envelope | RenderingError]) -> None:
+    async def _hand_over(
+        self, provider: Provider, rows: Sequence[Any], rendered: Mapping[str, Envelope | RenderingError]
+    ) -> None:
         """Hand over one slice and record every answer."""
         if not rows:
             return
         by_id = {row.id: row for row in rows}
-        flushing = Flushing(self._record)
+        units: dict[str, int] = {}
+        flushing = Flushing(partial(self._record, provider, units))
         envelopes: list[Envelope] = []
         for row in rows:
             made = rendered[row.id]
@@ -225,54 +258,56 @@ class Sender:
                 flushing.add((row, withdrawn(News.REFUSED, made.code, made.explanation)))
             else:
                 envelopes.append(made)
+                units[row.id] = units_of(made)
         started = time.perf_counter()
         answers: list[Handover] = []
         facts = {"gateway.channel": rows[0].channel, "gateway.lane": rows[0].lane, "gateway.number": len(envelopes)}
         with self._tracer.span("hand over", kind="client", facts=facts):
-            async for answer in self._answers(rows[0].channel, envelopes):
+            async for answer in self._answers(provider, envelopes):
                 row = by_id[answer.delivery]
                 flushing.add((row, outcome_of(row, answer, now=self._now(), chance=self._chance())))
                 answers.append(answer)
-        await self._account(rows[0], answers, time.perf_counter() - started)
+        await self._account(provider, answers, time.perf_counter() - started)
         await flushing.close()
 
-    async def _answers(self, channel: str, envelopes: Sequence[Envelope]) -> AsyncIterator[Handover]:
+    async def _answers(self, provider: Provider, envelopes: Sequence[Envelope]) -> AsyncIterator[Handover]:
         """Hand over; an adapter that breaks its promise and raises leaves its envelopes unanswered."""
-        provider = self._channels[ChannelName(channel)]
+        adapter = provider.channel
         silent = {envelope.delivery for envelope in envelopes}
         if not envelopes:
             return
         try:
-            async with aclosing(provider.send(envelopes)) as answers:
+            async with aclosing(adapter.send(envelopes)) as answers:
                 async for answer in answers:
                     silent.discard(answer.delivery)
                     yield answer
         except Exception:  # noqa: BLE001  # an adapter's fault must not lose a batch
-            _log.exception("adapter_failed", extra={"provider": provider.name})
+            _log.exception("adapter_failed", extra={"provider": adapter.name})
         for delivery in sorted(silent):
-            yield _silence(delivery, provider.name)
+            yield _silence(delivery, adapter.name)
 
-    async def _record(self, results: Sequence[Result]) -> None:
+    async def _record(self, provider: Provider, units: Mapping[str, int], results: Sequence[Result]) -> None:
         async with self._database.writing() as connection:
             carrying = bool(await merged_with(connection, [row.id for row, _ in results]))
             wake = await self._recorder.record(connection, results, now=self._now(), carrying=carrying)
+            if provider.budget is not None:
+                accepted = sum(units[row.id] for row, outcome in results if outcome.news is News.ACCEPTED)
+                await add_use(connection, provider.key, month_of(self._now()), accepted)
         await self._wakeups.wake_batches(wake)
         first, _ = results[0]
-        provider = self._channels[ChannelName(first.channel)].name
         for (news, state), number in Counter((outcome.news, outcome.change.state) for _, outcome in results).items():
             self._metrics.settled(first.channel, first.lane, state.value, number)
-            self._metrics.handed_over(provider, first.channel, first.lane, news.value, number)
+            self._metrics.handed_over(provider.channel.name, first.channel, first.lane, news.value, number)
 
-    async def _account(self, row: Any, answers: Sequence[Handover], seconds: float) -> None:
+    async def _account(self, provider: Provider, answers: Sequence[Handover], seconds: float) -> None:
         """Tell gate and metrics how the provider fared, and remember its pace."""
         if not answers:
             return
-        provider = self._channels[ChannelName(row.channel)]
-        self._pace[row.channel] = len(answers) / max(seconds, 0.001)
-        self._metrics.provider_took(provider.name, seconds / len(answers))
+        self._pace[provider.key] = len(answers) / max(seconds, 0.001)
+        self._metrics.provider_took(provider.channel.name, seconds / len(answers))
         sum_ = tally(answers)
         await self._gate.report(
-            gate_name(row.channel, provider),
+            provider.key,
             accepted=sum_.accepted,
             failed=sum_.failed,
             throttled=sum_.throttled,
@@ -311,6 +346,8 @@ class _Work:
     batch: str
     """Whose deliveries `rows` are."""
     rows: Sequence[Any] = ()
+    provider: Provider | None = None
+    """Who gets them."""
     unknown: Sequence[Any] = ()
     more: bool = False
     """Whether more of the batch may be due."""

@@ -14,9 +14,9 @@ from gateway.dispatch.requests import Lane, lane_on
 from gateway.rules.answer import Mode
 from gateway.store.identity import derived_id
 from gateway.store.notifications import lanes_of
-from gateway.store.people import key_of, load_points, load_school
+from gateway.store.people import key_of, load_points, load_school, place_of
 from gateway.store.roster import raise_version
-from gateway.store.sending import add_deliveries, lock_messages, mark_points, merged_with, open_or_done
+from gateway.store.sending import add_deliveries, lift_blocks, lock_messages, mark_points, merged_with, open_or_done
 from gateway.store.tables import contact_points
 from gateway.store.tasks import add_tasks
 
@@ -128,7 +128,8 @@ async def learn_of_addresses(
     marks: dict[tuple[str, str, str], dict[str, Any]] = {}
     for row, state, reason in learnt:
         found = points.get((row.school, row.point))
-        if found is None:
+        # News of a letter may come weeks later: an address that has taken the old one's place is not what it is about.
+        if found is None or (row.place is not None and row.place != place_of(*found)):
             continue
         key = key_of(*found)
         marks[row.school, row.channel, key] = {
@@ -142,3 +143,16 @@ async def learn_of_addresses(
     await mark_points(connection, list(marks.values()))
     for school in sorted({row.school for row, _state, _reason in learnt}):
         await raise_version(connection, school, at=now)
+
+
+async def lift_blocks_of(connection: AsyncConnection, rows: Sequence[Any], *, now: dt.datetime) -> None:
+    """Use the addresses of deliveries again whose owners had wanted no more and have changed their minds (R33)."""
+    points = await _find_points(connection, {(row.school, row.point) for row in rows})
+    for school in sorted({row.school for row in rows}):
+        keys = [
+            {"school": school, "channel": row.channel, "address_key": key_of(*points[school, row.point])}
+            for row in rows
+            if row.school == school and (school, row.point) in points
+        ]
+        if await lift_blocks(connection, keys):
+            await raise_version(connection, school, at=now)

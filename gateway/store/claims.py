@@ -29,6 +29,8 @@ class Due(NamedTuple):
     channel: str
     number: int
     """To be sent."""
+    fresh: int
+    """Of those, never tried before."""
     unknown: int
     """To be found out about."""
 
@@ -44,6 +46,7 @@ _DUE_OF = (
         deliveries.c.lane,
         deliveries.c.channel,
         func.sum(case((in_state("unknown"), 0), else_=1)).label("number"),
+        func.sum(case((deliveries.c.attempts == 0, 1), else_=0)).label("fresh"),
         func.sum(case((in_state("unknown"), 1), else_=0)).label("unknown"),
     )
     .where(deliveries.c.batch == _BATCH, in_state(*CLAIMABLE, "unknown"), *_DUE)
@@ -54,7 +57,9 @@ _DUE_OF = (
 async def due_of(connection: AsyncConnection, batch: str, *, now: dt.datetime) -> Due | None:
     """Tell what of a batch may be worked on now; None when nothing may."""
     row = (await connection.execute(_DUE_OF, {"of_batch": batch, "now": now})).first()
-    return None if row is None else Due(batch, row.school, row.lane, row.channel, int(row.number), int(row.unknown))
+    if row is None:
+        return None
+    return Due(batch, row.school, row.lane, row.channel, int(row.number), int(row.fresh), int(row.unknown))
 
 
 _LONGEST_WAITING = (
@@ -114,7 +119,7 @@ def _picked(*conditions: ColumnElement[bool]) -> Select[tuple[str]]:
     return select(chosen.with_for_update(skip_locked=True).cte("picked").c.id)
 
 
-def _claim(*conditions: ColumnElement[bool]) -> ReturningUpdate[Any]:
+def _claim(*conditions: ColumnElement[bool], provider: ColumnElement[Any]) -> ReturningUpdate[Any]:
     return (
         update(deliveries)
         .where(deliveries.c.id.in_(_picked(*conditions)))
@@ -122,6 +127,7 @@ def _claim(*conditions: ColumnElement[bool]) -> ReturningUpdate[Any]:
             state="sending",
             owner=bindparam("claimed_by"),
             lease_until=bindparam("until", type_=Instant),
+            provider=provider,
             attempts=deliveries.c.attempts + 1,
             changed_at=_NOW,
         )
@@ -129,19 +135,37 @@ def _claim(*conditions: ColumnElement[bool]) -> ReturningUpdate[Any]:
     )
 
 
-_CLAIM_BATCH = _claim(*_CLAIMABLE_NOW)
+_CLAIM_BATCH = _claim(*_CLAIMABLE_NOW, provider=bindparam("handed_to"))
+_CLAIM_FRESH = _claim(*_CLAIMABLE_NOW, deliveries.c.attempts == 0, provider=bindparam("handed_to"))
 
 
 async def claim_batch(
-    connection: AsyncConnection, batch: str, *, owner: str, now: dt.datetime, until: dt.datetime, limit: int
+    connection: AsyncConnection,
+    batch: str,
+    *,
+    provider: str,
+    owner: str,
+    now: dt.datetime,
+    until: dt.datetime,
+    limit: int,
+    fresh: bool = False,
 ) -> list[Row[Any]]:
-    """Take the due deliveries of a batch, before any provider is called: the claim is the attempt's beginning.
+    """Take the due deliveries of a batch for a provider, before it is called: the claim is the attempt's beginning.
+
+    Only `fresh` ones, never tried before, when the provider may fail: else one might be its trial again and again.
 
     One UPDATE decides who gets a row: on SQLite `FOR UPDATE SKIP LOCKED` falls away and the statement itself is
     atomic; two claims of the same batch never return the same row.
     """
-    values = {"of_batch": batch, "now": now, "most": limit, "claimed_by": owner, "until": until}
-    return list((await connection.execute(_CLAIM_BATCH, values)).all())
+    values = {
+        "of_batch": batch,
+        "now": now,
+        "most": limit,
+        "claimed_by": owner,
+        "until": until,
+        "handed_to": provider,
+    }
+    return list((await connection.execute(_CLAIM_FRESH if fresh else _CLAIM_BATCH, values)).all())
 
 
 _CLAIM_UNKNOWN = (
@@ -202,11 +226,12 @@ async def hand_back(
                 due_at=due_at or now,
                 changed_at=now,
                 attempts=deliveries.c.attempts - 1,
+                provider=None if number == 1 else deliveries.c.provider,
             )
         )
 
 
-_CLAIM_EXPIRED = _claim(*_CLAIMABLE_NOW, deliveries.c.expires_at <= _NOW)
+_CLAIM_EXPIRED = _claim(*_CLAIMABLE_NOW, deliveries.c.expires_at <= _NOW, provider=deliveries.c.provider)
 
 
 async def claim_expired(
@@ -217,8 +242,8 @@ async def claim_expired(
     return list((await connection.execute(_CLAIM_EXPIRED, values)).all())
 
 
-async def waiting_alerts(connection: AsyncConnection, batch: str, *, since: dt.datetime) -> list[str]:
-    """Name the notifications of a batch whose deliveries have waited for their provider since then."""
+async def waiting_since(connection: AsyncConnection, batch: str, *, since: dt.datetime) -> list[str]:
+    """Name the notifications of a batch whose deliveries have waited for a provider since then."""
     query = (
         select(deliveries.c.notification)
         .where(deliveries.c.batch == batch, in_state(*CLAIMABLE), deliveries.c.created_at <= since)
@@ -274,7 +299,7 @@ async def lose_claims(
                 "started_at": claimed[row.id].changed_at,
                 "answered_at": now,
                 "outcome": "no_answer",
-                "provider": None,
+                "provider": claimed[row.id].provider,
                 "provider_id": None,
                 "code": code,
                 "detail": detail,

@@ -146,6 +146,11 @@ async def claim_pages(
     return list(await connection.execute(statement))
 
 
+async def load_page(connection: AsyncConnection, page: str) -> Row[Any] | None:
+    """Load one page."""
+    return (await connection.execute(select(pages).where(pages.c.id == page))).first()
+
+
 _ANSWER = ("state", "due_at", "provider", "provider_id", "code", "detail", "changed_at")
 
 

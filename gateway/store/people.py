@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.directory.addresses import address_key, country_of
 from gateway.directory.model import (
     Category,
+    ChannelName,
     Contact,
     ContactPoint,
     Directory,
@@ -330,7 +331,12 @@ def key_of(school: School, point: ContactPoint) -> str:
 
 def place_of(school: School, point: ContactPoint) -> str:
     """Give a fingerprint of channel and address, to tell later whether a point still leads to the same place."""
-    return hashlib.sha256(f"{point.channel} {key_of(school, point)}".encode()).hexdigest()
+    return place_at(point.channel, key_of(school, point))
+
+
+def place_at(channel: ChannelName, key: str) -> str:
+    """Give the fingerprint of a channel and a normalised address."""
+    return hashlib.sha256(f"{channel} {key}".encode()).hexdigest()
 
 
 async def next_chunk(

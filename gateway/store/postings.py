@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Column, Integer, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.store.bulk import has_arrays, insert_new
+from gateway.store.bulk import fetch, has_arrays, insert_new
 from gateway.store.columns import Instant
 from gateway.store.database import Database
 from gateway.store.notifications import unknown_contacts, unknown_groups, unknown_students
@@ -56,7 +56,7 @@ async def unknown_people(connection: AsyncConnection, named: Collection[Named]) 
     if not named:
         return set()
     if has_arrays(connection):
-        rows = await _fetch(connection, _UNKNOWN, *(list(column) for column in zip(*named, strict=True)))
+        rows = await fetch(connection, _UNKNOWN, *(list(column) for column in zip(*named, strict=True)))
         return {tuple(row) for row in rows}
     fields: dict[tuple[str, str], list[str]] = defaultdict(list)
     for school, field, identifier in named:
@@ -105,7 +105,7 @@ async def _record_by_arrays(
 ) -> set[str]:
     columns = [[key[name] for key in keys] for name in (*_KEY, "notification")]
     columns += [[row[name] for row in rows] for name in _ROW]
-    return {row[0] for row in await _fetch(connection, _RECORD, *columns)}
+    return {row[0] for row in await fetch(connection, _RECORD, *columns)}
 
 
 async def _record_one_by_one(
@@ -153,13 +153,6 @@ _RECORD = f"""
         ON CONFLICT DO NOTHING
     )
     SELECT notification FROM won"""  # noqa: S608  # the names of our own columns, no value
-
-
-async def _fetch(connection: AsyncConnection, statement: str, *parameters: Any) -> Sequence[Any]:
-    driver = (await connection.get_raw_connection()).driver_connection
-    assert driver is not None  # noqa: S101  # only a closed connection has none
-    rows: Sequence[Any] = await driver.fetch(statement, *parameters)
-    return rows
 
 
 async def find_earlier_answers(

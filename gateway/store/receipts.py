@@ -1,85 +1,291 @@
-"""Receipts on record: every provider event once, parked until its delivery is known."""
+"""Receipts on record: every provider event once, applied once, parked until its delivery is known.
+
+On PostgreSQL they are kept by one statement past SQLAlchemy that is its own transaction, as postings are.
+"""
 
 import datetime as dt
-from collections.abc import Sequence
-from typing import Any
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Row, and_, or_, select, update
+from sqlalchemy import Row, select, tuple_, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channels.base import Receipt
-from gateway.store.inserting import insert_new
-from gateway.store.tables import deliveries, receipts
+from gateway.store.bulk import BulkUpdate, fetch, has_arrays, insert_new, one_of
+from gateway.store.columns import ID_LENGTH
+from gateway.store.tables import attempts, deliveries, messages, receipts
+from gateway.tracking.tries import Try
+
+Key = tuple[str, str]
+"""Provider and event id."""
+
+_DECODER = msgspec.json.Decoder(Receipt)
 
 
-async def keep_receipts(connection: AsyncConnection, news: Sequence[Receipt], *, at: dt.datetime) -> list[Receipt]:
-    """Store events not seen before; gives those. The same event told twice has the same id."""
-    told = {(receipt.provider, receipt.event_id): receipt for receipt in news}
-    fresh = await insert_new(
-        connection,
-        receipts,
-        [
-            {
-                "provider": receipt.provider,
-                "event_id": receipt.event_id,
-                "delivery": receipt.delivery,
-                "provider_id": receipt.provider_id,
-                "status": receipt.status.value,
-                "document": msgspec.json.encode(receipt).decode(),
-                "at": receipt.at,
-                "received_at": at,
-            }
-            for receipt in told.values()
-        ],
-    )
-    return [receipt for key, receipt in told.items() if key in fresh]
+def key_of(receipt: Receipt) -> Key:
+    """Give what is unique about an event."""
+    return receipt.provider, receipt.event_id
 
 
-async def deliveries_meant(connection: AsyncConnection, news: Sequence[Receipt]) -> dict[tuple[str, str], Row[Any]]:
-    """Find the delivery of each event, by our id or the provider's; keyed by provider and event id.
+_LONGEST_EVENT_ID = 255
 
-    The rows are locked: a worker's own record of the same delivery waits, or is waited for and seen.
+
+def fits(receipt: Receipt) -> bool:
+    """Whether an event can be stored: its ids are as long as ids are, and without NUL, which PostgreSQL refuses."""
+    ids = (receipt.event_id, receipt.delivery or "", receipt.provider_id or "")
+    longest = (_LONGEST_EVENT_ID, ID_LENGTH, ID_LENGTH)
+    return all(len(each) <= most and "\0" not in each for each, most in zip(ids, longest, strict=True))
+
+
+async def keep_receipts(
+    connection: AsyncConnection, news: Sequence[Receipt], *, at: dt.datetime, look_at: dt.datetime
+) -> list[Receipt]:
+    """Store events not seen before; gives those. The same event told twice has the same id.
+
+    They are in the order of their keys: two processes that are told the same must not wait for each other in a ring.
     """
-    ours = {receipt.delivery for receipt in news if receipt.delivery}
-    theirs = {receipt.provider_id for receipt in news if receipt.provider_id}
+    told = {key_of(receipt): receipt for receipt in reversed(news)}
+    in_order = [told[key] for key in sorted(told)]
+    if has_arrays(connection):
+        columns = list(zip(*(_fields(receipt) for receipt in in_order), strict=True))
+        rows = await fetch(connection, _KEEP, *columns, at, look_at) if columns else ()
+        fresh = {tuple(row) for row in rows}
+    else:
+        records = [
+            dict(zip(_FIELDS, _fields(receipt), strict=True)) | {"received_at": at, "look_at": look_at}
+            for receipt in in_order
+        ]
+        fresh = await insert_new(connection, receipts, records)
+    return [receipt for receipt in in_order if key_of(receipt) in fresh]
+
+
+_FIELDS = ("provider", "event_id", "delivery", "provider_id", "status", "document", "at")
+_KEEP = f"""
+    INSERT INTO receipts ({", ".join(_FIELDS)}, received_at, look_at)
+    SELECT given.*, $8, $9 FROM unnest(
+        $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[]
+    ) AS given
+    ON CONFLICT DO NOTHING RETURNING provider, event_id"""  # noqa: S608  # the names of our own columns, no value
+
+
+def _fields(receipt: Receipt) -> tuple[Any, ...]:
+    document = msgspec.json.encode(receipt).decode()
+    told = (receipt.provider, receipt.event_id, receipt.delivery, receipt.provider_id, receipt.status.value)
+    return (*told, document, receipt.at)
+
+
+class Known(NamedTuple):
+    """Deliveries that news may be about."""
+
+    rows: Mapping[str, Any]
+    """By id: locked, and as much of each as it takes to judge."""
+    tries: Mapping[str, Mapping[int, Try]]
+    """Recorded attempts by delivery and number, of those that have more than one or are called by another id."""
+
+
+_NEEDED = (
+    *("id", "school", "notification", "message", "point", "place", "channel", "lane", "state", "attempts"),
+    *("provider", "provider_id", "expires_at", "owner", "lease_until"),
+)
+
+
+async def known_deliveries(connection: AsyncConnection, news: Sequence[Receipt]) -> Known:
+    """Load the deliveries that events name, by our id or by the provider's.
+
+    The rows are locked in the order of their ids: a worker's own record of the same delivery waits, or is waited for
+    and seen.
+    """
+    ours = sorted({receipt.delivery for receipt in news if receipt.delivery})
+    theirs = sorted({receipt.provider_id for receipt in news if receipt.provider_id})
+    named = union(
+        select(deliveries.c.id).where(one_of(connection, deliveries.c.id, ours)),
+        select(deliveries.c.id).where(one_of(connection, deliveries.c.provider_id, theirs)),
+        select(attempts.c.delivery).where(
+            one_of(connection, attempts.c.provider_id, theirs), attempts.c.missed_at.is_not(None)
+        ),
+    )
     query = (
-        select(deliveries)
-        .where(or_(deliveries.c.id.in_(ours), deliveries.c.provider_id.in_(theirs)))
+        select(*(deliveries.c[name] for name in _NEEDED))
+        .where(deliveries.c.id.in_(named))
         .order_by(deliveries.c.id)
         .with_for_update()
     )
-    rows = list(await connection.execute(query))
-    by_id = {row.id: row for row in rows}
-    by_provider = {(row.provider, row.provider_id): row for row in rows if row.provider_id}
-    found = {}
+    rows = {row.id: row for row in await connection.execute(query)}
+    return Known(rows, await _tries(connection, _in_doubt(rows, news)))
+
+
+def _in_doubt(rows: Mapping[str, Any], news: Sequence[Receipt]) -> list[str]:
+    """Pick the deliveries whose own row does not say which attempt is meant."""
+    several = {row.id for row in rows.values() if row.attempts > 1}
+    owners = defaultdict(set)
+    for row in rows.values():
+        owners[row.provider_id].add(row.id)
     for receipt in news:
-        row = by_id.get(receipt.delivery or "") or by_provider.get((receipt.provider, receipt.provider_id))
-        if row is not None:
-            found[receipt.provider, receipt.event_id] = row
+        for name in {receipt.delivery, *(owners[receipt.provider_id] if receipt.provider_id else ())}:
+            row = rows.get(name or "")
+            if row is None or (row.provider == receipt.provider and receipt.provider_id in {None, row.provider_id}):
+                continue
+            several.add(row.id)
+    return sorted(several)
+
+
+async def _tries(connection: AsyncConnection, ids: Collection[str]) -> dict[str, dict[int, Try]]:
+    found: dict[str, dict[int, Try]] = {name: {} for name in ids}
+    if ids:
+        of_it = attempts.c
+        columns = (of_it.delivery, of_it.number, of_it.provider, of_it.provider_id, of_it.missed_at)
+        query = select(*columns).where(one_of(connection, of_it.delivery, ids))
+        for row in await connection.execute(query):
+            found[row.delivery][row.number] = Try(row.provider, row.provider_id, row.missed_at is not None)
     return found
 
 
-async def mark_applied(connection: AsyncConnection, news: Sequence[Receipt], *, at: dt.datetime) -> None:
-    """Note that these events have reached their deliveries."""
-    for receipt in news:
-        same = and_(receipts.c.provider == receipt.provider, receipts.c.event_id == receipt.event_id)
-        await connection.execute(update(receipts).where(same).values(applied_at=at))
-
-
-async def parked(connection: AsyncConnection, *, limit: int = 500) -> list[Receipt]:
-    """Give events that no delivery had claimed when they came, but one does now."""
-    waiting = receipts.c
-    query = (
-        select(receipts.c.document)
-        .where(
-            waiting.applied_at.is_(None),
-            or_(
-                waiting.provider_id.in_(select(deliveries.c.provider_id).where(deliveries.c.provider_id.is_not(None))),
-                waiting.delivery.in_(select(deliveries.c.id)),
-            ),
+async def told_before(connection: AsyncConnection, ids: Collection[str]) -> dict[str, list[Receipt]]:
+    """Give the events that have been applied to deliveries."""
+    told: dict[str, list[Receipt]] = defaultdict(list)
+    if ids:
+        table = receipts.c
+        query = select(table.delivery, table.document).where(
+            one_of(connection, table.delivery, ids), table.applied_at.is_not(None), table.refused.is_(None)
         )
+        for row in await connection.execute(query):
+            told[row.delivery].append(_DECODER.decode(row.document))
+    return told
+
+
+class Mark(NamedTuple):
+    """What is written of an event once it is known whom it is about."""
+
+    receipt: Receipt
+    delivery: str | None
+    refused: str | None = None
+
+
+async def mark_applied(connection: AsyncConnection, marks: Iterable[Mark], *, at: dt.datetime) -> set[Key]:
+    """Note that events have reached their deliveries or were refused; gives those that nobody else was quicker with."""
+    records = [
+        {
+            "provider": mark.receipt.provider,
+            "event_id": mark.receipt.event_id,
+            "delivery": mark.delivery,
+            "refused": mark.refused,
+            "applied_at": at,
+        }
+        for mark in sorted(marks, key=lambda mark: key_of(mark.receipt))
+    ]
+    if not records:
+        return set()
+    if has_arrays(connection):
+        names = ("provider", "event_id", "delivery", "refused")
+        rows = await fetch(connection, _MARK, *([record[name] for record in records] for name in names), at)
+        return {(row["provider"], row["event_id"]) for row in rows}
+    waiting = select(receipts.c.provider, receipts.c.event_id).where(
+        tuple_(receipts.c.provider, receipts.c.event_id).in_(
+            [(record["provider"], record["event_id"]) for record in records]
+        ),
+        receipts.c.applied_at.is_(None),
+    )
+    ours = {(row.provider, row.event_id) for row in await connection.execute(waiting)}
+    await _MARK_ONE_BY_ONE.run(connection, [each for each in records if (each["provider"], each["event_id"]) in ours])
+    return ours
+
+
+_MARK = """
+    UPDATE receipts SET delivery = given.delivery, refused = given.refused, applied_at = $5
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS given (provider, event_id, delivery, refused)
+    WHERE receipts.provider = given.provider AND receipts.event_id = given.event_id AND applied_at IS NULL
+    RETURNING receipts.provider, receipts.event_id"""
+_MARK_ONE_BY_ONE = BulkUpdate(
+    receipts,
+    matching={"provider": "provider", "event_id": "event_id"},
+    values=("delivery", "refused", "applied_at"),
+)
+
+
+class Waiting(NamedTuple):
+    """An event that has not been applied."""
+
+    receipt: Receipt
+    received_at: dt.datetime
+
+
+async def any_due(connection: AsyncConnection, *, now: dt.datetime) -> bool:
+    """Whether any event that was not applied is to be looked at again."""
+    query = select(receipts.c.provider).where(*_due(now)).limit(1)
+    return (await connection.execute(query)).first() is not None
+
+
+async def parked(connection: AsyncConnection, *, now: dt.datetime, limit: int = 1_000) -> list[Waiting]:
+    """Give events that were not applied when they came and are to be looked at now; they are nobody else's to look at.
+
+    That a process was killed with them in its hands, that no delivery had claimed them, or that they cannot be applied
+    at all looks alike: `put_off` says when each is looked at next.
+    """
+    query = (
+        select(receipts.c.document, receipts.c.received_at)
+        .where(*_due(now))
+        .order_by(receipts.c.look_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    rows = await connection.execute(query)
+    return [Waiting(_DECODER.decode(row.document), row.received_at) for row in rows]
+
+
+def _due(now: dt.datetime) -> tuple[Any, ...]:
+    return receipts.c.applied_at.is_(None), receipts.c.look_at <= now
+
+
+_PUT_OFF = BulkUpdate(receipts, matching={"provider": "provider", "event_id": "event_id"}, values=("look_at",))
+
+
+async def put_off(connection: AsyncConnection, due: Iterable[tuple[Receipt, dt.datetime]]) -> None:
+    """Note when each of these events is to be looked at again."""
+    records = [
+        {"provider": receipt.provider, "event_id": receipt.event_id, "look_at": look_at} for receipt, look_at in due
+    ]
+    await _PUT_OFF.run(connection, sorted(records, key=itemgetter("provider", "event_id")))
+
+
+_MARK_MISSED = BulkUpdate(attempts, matching={"delivery": "delivery", "number": "number"}, values=("missed_at",))
+_ACKNOWLEDGE = BulkUpdate(messages, matching={"id": "message"}, values=(), filling=("acknowledged_at",))
+
+
+async def mark_missed(connection: AsyncConnection, missed: Iterable[tuple[str, int]], *, at: dt.datetime) -> None:
+    """Note of attempts, by delivery and number, that they reached nobody."""
+    records = [{"delivery": delivery, "number": number, "missed_at": at} for delivery, number in sorted(missed)]
+    await _MARK_MISSED.run(connection, records)
+
+
+async def acknowledge(connection: AsyncConnection, confirmed: Mapping[str, dt.datetime]) -> None:
+    """Note when messages were confirmed by a person; the first time stays."""
+    records = [{"message": message, "acknowledged_at": confirmed[message]} for message in sorted(confirmed)]
+    await _ACKNOWLEDGE.run(connection, records)
+
+
+class Event(NamedTuple):
+    """An event as it is shown to staff."""
+
+    receipt: Receipt
+    received_at: dt.datetime
+
+
+async def list_events(connection: AsyncConnection, delivery: str, *, limit: int) -> list[Event]:
+    """List what providers said of a delivery, oldest first."""
+    table = receipts.c
+    query = (
+        select(table.document, table.received_at)
+        .where(table.delivery == delivery, table.applied_at.is_not(None), table.refused.is_(None))
+        .order_by(table.at, table.received_at, table.event_id)
         .limit(limit)
     )
-    decoder = msgspec.json.Decoder(Receipt)
-    return [decoder.decode(document) for document in (await connection.execute(query)).scalars()]
+    return [Event(_DECODER.decode(row.document), row.received_at) for row in await connection.execute(query)]
+
+
+async def find_delivery(connection: AsyncConnection, notification: str, delivery: str) -> Row[Any] | None:
+    """Find a delivery of a notification."""
+    query = select(deliveries).where(deliveries.c.id == delivery, deliveries.c.notification == notification)
+    return (await connection.execute(query)).one_or_none()

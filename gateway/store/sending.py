@@ -17,8 +17,8 @@ from sqlalchemy import (
     bindparam,
     case,
     cast,
+    delete,
     func,
-    insert,
     literal_column,
     null,
     or_,
@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.directory.model import PointState, School
-from gateway.store.bulk import BulkUpdate, given, has_arrays, insert_new, one_of, put_rows
+from gateway.store.bulk import BulkUpdate, copy_rows, given, has_arrays, insert_new, one_of, put_rows
 from gateway.store.columns import LONG_AGO
 from gateway.store.inserting import tolerant_insert
 from gateway.store.tables import (
@@ -71,7 +71,7 @@ async def record_attempts(connection: AsyncConnection, rows: Sequence[dict[str, 
 _RECORD_STATES = BulkUpdate(
     deliveries,
     matching={"id": "id", "attempts": "attempt"},
-    values=("state", "code", "detail", "due_at", "provider", "provider_id", "attempts", "changed_at"),
+    values=("state", "code", "detail", "due_at", "provider", "provider_id", "attempts", "changed_at", "ask_at"),
     constants={"owner": None, "lease_until": None},
     where=[
         or_(
@@ -88,33 +88,28 @@ async def record_states(connection: AsyncConnection, rows: Sequence[dict[str, An
     Each row tells which attempt (`attempt`) it answers. That counts also when the claim was lost meanwhile and nobody
     has begun another attempt: a late answer is the truth about what was unknown.
     """
-    in_order = sorted(rows, key=itemgetter("id"))  # as receipts lock them: no waiting in a ring
+    in_order = sorted(({"ask_at": None} | row for row in rows), key=itemgetter("id"))  # as receipts lock them: no ring
     await _RECORD_STATES.run(connection, in_order, claimed_by=owner)
 
 
-async def set_states(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
+_MOVED = ("id", "was", "state", "code", "detail", "due_at", "changed_at", "provider", "provider_id")
+_SET_STATES = BulkUpdate(
+    deliveries,
+    matching={"id": "id", "state": "was"},
+    values=("state", "code", "detail", "due_at", "changed_at"),
+    filling=("provider", "provider_id"),
+)
+
+
+async def set_states(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Move deliveries from an expected state (`was`) to a new one outside of a worker's claim.
 
     Provider and provider's id, where a row tells them, fill what is not known yet.
     """
     if not rows:
         return
-    learnt = ("provider", "provider_id")
-    statement = (
-        update(deliveries)
-        .where(deliveries.c.id == bindparam("key_id"), deliveries.c.state == bindparam("key_was"))
-        .values(
-            {name: bindparam(name) for name in ("state", "code", "detail", "due_at", "changed_at")}
-            | {name: func.coalesce(deliveries.c[name], bindparam(f"new_{name}")) for name in learnt}
-        )
-    )
-    await connection.execute(
-        statement,
-        [
-            {**row, "key_id": row["id"], "key_was": row["was"]} | {f"new_{name}": row.get(name) for name in learnt}
-            for row in rows
-        ],
-    )
+    in_order = sorted(({name: row.get(name) for name in _MOVED} for row in rows), key=itemgetter("id"))
+    await _SET_STATES.run(connection, in_order)
     await follow_carriers(connection, [row["id"] for row in rows])
 
 
@@ -199,8 +194,7 @@ async def send_bare(connection: AsyncConnection, ids: Sequence[str], *, code: st
 
 async def add_events(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
     """Append to the timelines of deliveries."""
-    if rows:
-        await connection.execute(insert(delivery_events), list(rows))
+    await copy_rows(connection, delivery_events, rows)
 
 
 async def add_deliveries(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
@@ -330,6 +324,16 @@ async def mark_points(connection: AsyncConnection, rows: Sequence[dict[str, Any]
             where=point_marks.c.state.in_(better),
         )
         await connection.execute(statement)
+
+
+async def lift_blocks(connection: AsyncConnection, keys: Sequence[Mapping[str, Any]]) -> bool:
+    """Forget that the owners of addresses wanted no more; dead ones stay dead. Says whether any was blocked (R33)."""
+    lifted = 0
+    for key in sorted(keys, key=lambda key: sorted(key.items())):
+        same = [point_marks.c[name] == value for name, value in key.items()]
+        blocked = point_marks.c.state == PointState.CARRIER_BLOCKED.value
+        lifted += (await connection.execute(delete(point_marks).where(*same, blocked))).rowcount
+    return lifted > 0
 
 
 async def open_or_done(connection: AsyncConnection, message_ids: Sequence[str]) -> set[str]:

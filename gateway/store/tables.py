@@ -1,6 +1,6 @@
 """The tables. Directory rows keep their document as it was given, beside the keys that queries need."""
 
-from sqlalchemy import Boolean, Column, Index, Integer, MetaData, String, Table, Text, text
+from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text, text
 from sqlalchemy.schema import SchemaItem
 
 from gateway.store.columns import SERIAL, document, identifier, instant, word
@@ -195,6 +195,26 @@ tasks = Table(
 """What people have to do: holds, unreachable contacts, unknown outcomes (R24, R45). `done_by` is the key of whoever
 settled it by hand; a task that went by itself has none. `directory_version` is what a hold was last decided under."""
 
+hand_reports = Table(
+    "hand_reports",
+    metadata,
+    identifier("id", primary_key=True),
+    identifier("school"),
+    identifier("task"),
+    identifier("delivery"),
+    word("outcome"),
+    instant("at"),
+    Column("minutes", Integer, nullable=True),
+    Column("spoken_with", String(200), nullable=True),
+    Column("identity_checked", Boolean, nullable=True),
+    Column("follow_up", Text, nullable=True),
+    Column("note", Text, nullable=False),
+    identifier("by"),
+    instant("recorded_at"),
+    Index(None, "task"),
+)
+"""Append-only: what staff did to bring somebody a message by telephone or by hand, try by try (Q34)."""
+
 # --- who is paged --------------------------------------------------------------------------------------------
 
 duty_contacts = Table(
@@ -290,6 +310,22 @@ notifications = Table(
 `traceparent` (W3C Trace Context) lets whatever the clock wakes later continue the trace of the request.
 `only_points` names the only contact points, each with its place, that a notice of the gateway's own may go to (R37)."""
 
+attachments = Table(
+    "attachments",
+    metadata,
+    identifier("school", primary_key=True),
+    identifier("id", primary_key=True),
+    Column("name", String(100), nullable=False),
+    Column("content_type", String(40), nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("words", Text, nullable=False),
+    Column("searchable", Boolean, nullable=False),
+    identifier("created_by"),
+    instant("created_at"),
+)
+"""Files that notifications carry, each once. `words` is what the text check reads: name and text inside (R38)."""
+
 notification_students = Table(
     "notification_students",
     metadata,
@@ -333,6 +369,8 @@ messages = Table(
 
 _ACTIVE = "state IN ('queued', 'retrying', 'unknown') AND due_at IS NOT NULL AND merged_into IS NULL"
 
+_SILENT = "state = 'sent' AND ask_at IS NOT NULL"
+
 deliveries = Table(
     "deliveries",
     metadata,
@@ -367,6 +405,7 @@ deliveries = Table(
     instant("expires_at", nullable=True),
     instant("created_at"),
     instant("changed_at"),
+    instant("ask_at", nullable=True),
     Index(None, "notification", "state"),
     Index(None, "message"),
     Index(
@@ -389,9 +428,11 @@ deliveries = Table(
         postgresql_where=text("merged_into IS NOT NULL"),
         sqlite_where=text("merged_into IS NOT NULL"),
     ),
+    Index("ix_deliveries_ask", "ask_at", postgresql_where=text(_SILENT), sqlite_where=text(_SILENT)),
 )
 """`address` is masked: the address itself is read from the directory at the moment of sending. `neutral` deliveries
-name nobody (R29), `bare` ones carry a fixed notice in place of a text that waits for a person (R45)."""
+name nobody (R29), `bare` ones carry a fixed notice in place of a text that waits for a person (R45). `ask_at` is when
+a provider that can be asked is asked next what became of it, while it is `sent`."""
 
 turns = Table(
     "turns",
@@ -415,7 +456,15 @@ attempts = Table(
     identifier("provider_id", nullable=True),
     word("code", nullable=True),
     Column("detail", Text, nullable=True),
+    instant("missed_at", nullable=True),
+    Index(
+        "ix_attempts_missed",
+        "provider_id",
+        postgresql_where=text("missed_at IS NOT NULL"),
+        sqlite_where=text("missed_at IS NOT NULL"),
+    ),
 )
+"""`missed_at` is when the provider reported that the attempt reached nobody, and another one was planned."""
 
 delivery_events = Table(
     "delivery_events",
@@ -430,6 +479,8 @@ delivery_events = Table(
 )
 """What happened to a delivery besides its own attempts: receipts, withdrawals, expiry. Append-only."""
 
+_UNAPPLIED = "applied_at IS NULL"
+
 receipts = Table(
     "receipts",
     metadata,
@@ -442,14 +493,14 @@ receipts = Table(
     instant("at"),
     instant("received_at"),
     instant("applied_at", nullable=True),
-    Index(
-        "ix_receipts_parked",
-        "provider_id",
-        postgresql_where=text("applied_at IS NULL"),
-        sqlite_where=text("applied_at IS NULL"),
-    ),
+    word("refused", nullable=True),
+    instant("look_at", server_default=text("'2000-01-01 00:00:00'")),
+    Index("ix_receipts_waiting", "look_at", postgresql_where=text(_UNAPPLIED), sqlite_where=text(_UNAPPLIED)),
+    Index(None, "delivery"),
 )
-"""Every provider event once. One that no delivery claims yet is parked (`applied_at` empty) until one does."""
+"""Every provider event once, with its raw payload. One that no delivery claims yet is parked (`applied_at` empty):
+whether one does now is looked at `look_at`, less and less often. `delivery` is what the provider said until it is
+applied, and the delivery meant from then on. `refused` says why an event changed nothing at all."""
 
 chronology = Table(
     "chronology",
@@ -465,6 +516,15 @@ chronology = Table(
     Index(None, "school", "student", "at"),
 )
 """Append-only: what happened to a person's record. Decisions, attempts and receipts are records themselves."""
+
+provider_use = Table(
+    "provider_use",
+    metadata,
+    word("provider", primary_key=True),
+    Column("month", String(7), primary_key=True),
+    Column("units", Integer, nullable=False),
+)
+"""What a provider with a budget has accepted in a calendar month: mails, parts of texts, calls, letters."""
 
 # --- what parents do -----------------------------------------------------------------------------------------
 
@@ -512,6 +572,65 @@ consent_answers = Table(
 )
 """Append-only: every answer to a question of consent (R14). `delivery` is the one whose page was answered, `taken_by`
 the key of whoever took the answer by telephone or on paper."""
+
+# --- what people write back ----------------------------------------------------------------------------------
+
+replies = Table(
+    "replies",
+    metadata,
+    identifier("id", primary_key=True),
+    identifier("school"),
+    identifier("notification", nullable=True),
+    identifier("message", nullable=True),
+    identifier("contact", nullable=True),
+    identifier("delivery", nullable=True),
+    word("thread", nullable=True),
+    word("channel"),
+    Column("writer", String(320), nullable=False),
+    Column("genuine_sender", Boolean, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("cut", Boolean, nullable=False),
+    word("provider"),
+    Column("event_id", String(255), nullable=False),
+    instant("at"),
+    instant("received_at"),
+    instant("answered_at", nullable=True),
+    identifier("handled_by", nullable=True),
+    Index(None, "provider", "event_id", unique=True),
+    Index(None, "school", "id"),
+    Index(None, "notification", "contact"),
+    Index(None, "delivery", "received_at"),
+)
+"""What people write to the school (R40), for staff alone. Without a contact nobody knows who wrote. `genuine_sender`
+tells whether it came from an address of the contact's own: a mail that was forwarded may be answered by anybody.
+A reply's task has the same id; `answered_at` and `handled_by` say when it was done, and by whose key."""
+
+reply_enclosures = Table(
+    "reply_enclosures",
+    metadata,
+    identifier("reply", primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("name", String(255), nullable=False),
+    Column("content_type", String(255), nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+)
+"""Files sent along with a reply, as they came: nobody has looked whether they do harm."""
+
+text_wishes = Table(
+    "text_wishes",
+    metadata,
+    word("provider", primary_key=True),
+    Column("event_id", String(255), primary_key=True),
+    Column("number", String(40), nullable=False),
+    word("wish"),
+    word("category", nullable=True),
+    instant("at"),
+    Column("answered", Boolean, nullable=False),
+    Index(None, "number", "at"),
+)
+"""Every text of one word, such as STOP, once (R33, R21): so none counts twice, and machines that answer each other come
+to an end. `answered` tells whether the number was to be texted back."""
 
 # --- the restrictions register -------------------------------------------------------------------------------
 
@@ -666,3 +785,70 @@ Index(
     sqlite_where=text(_WAITING),
 )
 """Finds what has not left and was decided under an older directory (R44)."""
+
+# --- print runs ----------------------------------------------------------------------------------------------
+
+print_runs = Table(
+    "print_runs",
+    metadata,
+    identifier("id", primary_key=True),
+    identifier("school"),
+    word("status"),
+    word("reason"),
+    identifier("created_by", nullable=True),
+    instant("created_at"),
+    instant("closed_at", nullable=True),
+    Column("letters", Integer, nullable=False),
+    Column("sheets", Integer, nullable=False),
+    document("files"),
+    identifier("folder", nullable=True),
+    Column("posted_on", String(10), nullable=True),
+    instant("uploaded_at", nullable=True),
+    instant("due_at", nullable=True),
+    Column("failures", Integer, nullable=False),
+    Column("fault", Text, nullable=True),
+    identifier("owner", nullable=True),
+    instant("lease_until", nullable=True),
+    Index(None, "school", "id"),
+    Index(
+        "ix_print_runs_due",
+        "due_at",
+        postgresql_where=text("due_at IS NOT NULL"),
+        sqlite_where=text("due_at IS NOT NULL"),
+    ),
+    Index(
+        "ix_print_runs_wanted",
+        "school",
+        unique=True,
+        postgresql_where=text("status = 'wanted'"),
+        sqlite_where=text("status = 'wanted'"),
+    ),
+)
+"""Letters that are printed together. `files` lists what its folder holds, with checksums; `due_at` is when there is
+something to be done about it, `fault` why that could not be done the last time."""
+
+print_letters = Table(
+    "print_letters",
+    metadata,
+    identifier("delivery", primary_key=True),
+    identifier("run"),
+    Column("file", String(100), nullable=True),
+    Column("first_page", Integer, nullable=True),
+    Column("pages", Integer, nullable=True),
+    Column("sheets", Integer, nullable=True),
+    word("postage", nullable=True),
+    Column("sealed", Boolean, nullable=True),
+    word("country", nullable=True),
+    Index(None, "run"),
+)
+"""Which run has which letter: the primary key lets a delivery be printed once. Its place is known once it is."""
+
+Index(
+    "ix_deliveries_spooled",
+    deliveries.c.provider,
+    deliveries.c.school,
+    deliveries.c.directory_version,
+    postgresql_where=text("channel = 'letter' AND state = 'sent' AND code IS NULL AND merged_into IS NULL"),
+    sqlite_where=text("channel = 'letter' AND state = 'sent' AND code IS NULL AND merged_into IS NULL"),
+)
+"""Finds letters that can still be taken back: none has its run in `code`."""

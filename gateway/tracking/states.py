@@ -56,6 +56,8 @@ class News(StrEnum):
     """It arrived."""
     BOUNCED = "bounced"
     """It was accepted and came back."""
+    MISSED = "missed"
+    """It was accepted and reached nobody this time: a busy line, a handset out of reach. Worth another attempt."""
     EXPIRED = "expired"
     """Its time ran out."""
     CANCELLED = "cancelled"
@@ -66,6 +68,10 @@ class News(StrEnum):
     """A check wants a person's decision."""
     RELEASED = "released"
     """A person let it go."""
+    CALLED_OFF = "called_off"
+    """The sender withdrew it while it lay on a desk: staff had not brought it yet, or a letter was not printed."""
+    TAKEN_BACK = "taken_back"
+    """A rule withdrew it while it lay there."""
 
 
 class Step(StrEnum):
@@ -118,6 +124,11 @@ def _table() -> dict[tuple[State, News], Change]:
     table[State.UNKNOWN, News.CLAIMED] = Change(State.SENDING)
     table[State.UNKNOWN, News.REFUSED] = Change(State.FAILED, Step.NEXT_ROUTE)
 
+    # Another attempt is planned only while nothing else has settled it; of what a worker still has in its hands the
+    # news waits for that worker's own record.
+    for state in (State.SENT, State.UNKNOWN, State.QUEUED):
+        table[state, News.MISSED] = Change(State.RETRYING, Step.RETRY)
+
     # Receipts may overtake our own record, and may correct any end: what a handset says outranks what we meant.
     for state in _SENT_WHILE_UNSEEN:
         table[state, News.ACCEPTED] = Change(State.SENT)
@@ -126,6 +137,10 @@ def _table() -> dict[tuple[State, News], Change]:
         table[state, News.ACCEPTED] = Change(State.SENT)
     for state in State:
         table[state, News.DELIVERED] = Change(State.DELIVERED)
+    # What a machine has sent cannot be called back; of what lies on a desk people can be told in time.
+    table[State.SENT, News.CALLED_OFF] = Change(State.CANCELLED)
+    table[State.SENT, News.TAKEN_BACK] = Change(State.SUPPRESSED)
+    table[State.EXPIRED, News.BOUNCED] = Change(State.FAILED)
     table[State.SENT, News.BOUNCED] = Change(State.FAILED, Step.NEXT_ROUTE)
     table[State.DELIVERED, News.BOUNCED] = Change(State.FAILED, Step.NEXT_ROUTE)
     table[State.SENT, News.EXPIRED] = Change(State.EXPIRED, Step.NEXT_ROUTE)
@@ -141,6 +156,11 @@ SETTLED = frozenset(
 """States that need nothing more from us."""
 
 
-def settle(state: State, news: News) -> Change:
-    """Answer one piece of news; total over both enumerations."""
+def settle(state: State, news: News, *, earlier: bool = False) -> Change:
+    """Answer one piece of news; total over both enumerations.
+
+    `earlier` says that it is about an attempt before the latest one: of such a one only the arrival counts.
+    """
+    if earlier and news is not News.DELIVERED:
+        return Change(state)
     return _TABLE.get((state, news), Change(state))

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -157,13 +158,23 @@ def is_at(template: str, path: str) -> bool:
 
 
 @asynccontextmanager
-async def opened(database_url: str, folder: Path, *, directory: Any = DIRECTORY) -> AsyncIterator[Office]:
-    """Serve a gateway as long as the block lasts, with a key for each scope and the directory put."""
+async def opened(
+    database_url: str,
+    folder: Path,
+    *,
+    directory: Any = DIRECTORY,
+    changes: Mapping[str, Any] = MappingProxyType({}),
+) -> AsyncIterator[Office]:
+    """Serve a gateway as long as the block lasts, with a key for each scope and the directory put.
+
+    `changes` are settings that differ from the usual.
+    """
     settings = Settings(
         database_url=database_url,
         outbox_dir=folder / "outbox",
         secret_key="k" * 32,
         max_body_bytes=LARGEST_BODY,
+        **changes,
     )
     clock = Clock()
     if not settings.sqlite:
@@ -174,8 +185,7 @@ async def opened(database_url: str, folder: Path, *, directory: Any = DIRECTORY)
         assembled(settings, now=clock) as gateway,
         TestClient(TestServer(make_application(gateway.services), host="127.0.0.1", port=0)) as client,
     ):
-        for channel in gateway.channels.values():
-            await channel.open()
+        await gateway.open_providers()
         office = Office(gateway=gateway, client=client, clock=clock)
         for scope in Scope:
             await office.make_key(scope.value, scope)

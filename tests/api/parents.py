@@ -235,8 +235,7 @@ async def opened_post(database_url: str, outbox: Path) -> AsyncIterator[Post]:
     await migrate(database)
     await database.close()
     async with assembled(settings, now=clock) as gateway:
-        for channel in gateway.channels.values():
-            await channel.open()
+        await gateway.open_providers()
         async with TestClient(TestServer(make_application(gateway.services))) as client:
             post = Post(gateway=gateway, client=client, clock=clock, outbox=outbox)
             await post.enrol(directory())

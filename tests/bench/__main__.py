@@ -11,9 +11,9 @@ from tests.bench.installation import servers
 from tests.bench.options import Options, read_options
 from tests.bench.table import Result, print_table, say
 
-AGAINST_GOALS = ("fanout", "delayed", "intake", "emergency", "million")
+AGAINST_GOALS = ("fanout", "delayed", "intake", "emergency", "texts", "receipts", "million")
 """Each has `measure`, which gives lines of the table."""
-PARTS = ("rules", "mails", "smtp", "planning", "flow")
+PARTS = ("rules", "mails", "signing", "smtp", "planning", "flow")
 """Programs that print figures of one part of the gateway."""
 
 

@@ -155,8 +155,8 @@ class RealServer:
 
 
 @asynccontextmanager
-async def real_server(*, tls: str = "none", login: bool = False) -> AsyncIterator[RealServer]:
-    """Serve aiosmtpd on a free port, with TLS as the settings call it."""
+async def real_server(*, tls: str = "none", login: bool = False, host: str = "127.0.0.1") -> AsyncIterator[RealServer]:
+    """Serve aiosmtpd on a free port of loopback, with TLS as the settings call it."""
     handler = RealServer()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(CERTIFICATE, KEY)
@@ -174,7 +174,7 @@ async def real_server(*, tls: str = "none", login: bool = False) -> AsyncIterato
         )
 
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(conversation, "127.0.0.1", 0, ssl=context if tls == "tls" else None)
+    server = await loop.create_server(conversation, host, 0, ssl=context if tls == "tls" else None)
     handler.port = server.sockets[0].getsockname()[1]
     try:
         yield handler

@@ -75,6 +75,30 @@ def test_typography(text: str, plain: str) -> None:
     assert smart(text) == plain
 
 
+@pytest.mark.parametrize(
+    ("text", "names", "written"),
+    [
+        ("Dear Mr O’Brien – come…", ["Mr O’Brien"], "Dear Mr O’Brien – come…"),
+        ("Dear Mr O’Brien – come…", ["Mr O'Brien"], "Dear Mr O'Brien - come..."),
+        ("Anne–Marie isn’t here", ["Anne–Marie"], "Anne–Marie isn’t here"),
+        ("Anne-Marie isn’t here", ["Anne-Marie"], "Anne-Marie isn't here"),
+        ("Ben isn’t here", ["Ben", "Anne–Marie"], "Ben isn't here"),
+        ("O’Brien isn’t here", ["Ms O’Brien"], "O’Brien isn’t here"),
+        ("Zoë isn’t here", ["Zoë"], "Zoë isn’t here"),
+        ("Ben isn’t here", ["", " "], "Ben isn't here"),
+    ],
+)
+def test_names_stay(text: str, names: list[str], written: str) -> None:
+    """A name is written as its owner writes it, wherever it stands; without such names the rest becomes cheap."""
+    assert smart(text, names) == written
+
+
+@given(st.text(alphabet="aé’–…«\u00a0 "), st.lists(st.text(alphabet="aé’–", min_size=1), max_size=2))
+def test_no_name_is_ever_altered(text: str, names: list[str]) -> None:
+    """Every name that stood in a text still stands there, as often."""
+    assert all(smart(text, names).count(name) >= text.count(name) for name in names)
+
+
 @given(st.text())
 def test_letters_stay(text: str) -> None:
     """No letter is ever replaced or lost, and a message never gets dearer."""

@@ -21,6 +21,7 @@ from channels.base import CallbackRequest
 ACCOUNT_SID = "AC" + "1" * 32
 AUTH_TOKEN = "an invented token for tests"
 FROM_NUMBER = "+447700900000"
+EMERGENCY_NUMBER = "+447700900001"
 SERVICE_SID = "MG" + "2" * 32
 
 _E164 = re.compile(r"\+[1-9]\d{6,14}")
@@ -40,6 +41,8 @@ class TwilioServer:
     messages: list[dict[str, Any]] = field(default_factory=list)
     posts: list[dict[str, str]] = field(default_factory=list)
     """Every POST that was read, also those that were refused or never answered."""
+    fetches: list[str] = field(default_factory=list)
+    """The ids of the messages that were asked for."""
     misbehaviours: deque[Misbehaviour] = field(default_factory=deque)
     """One for each of the next requests."""
     on_the_wire: int = 0
@@ -56,6 +59,25 @@ class TwilioServer:
         """Make the signed status callback Twilio would post to a URL; Twilio's own library signs."""
         form = {"AccountSid": ACCOUNT_SID, "From": FROM_NUMBER, "MessageSid": sid, "MessageStatus": status, **more}
         return signed_form(form, url=url, signed_url=signed_url)
+
+    def inbound(self, sid: str, body: str, *, url: str, sender: str, **more: str) -> CallbackRequest:
+        """Make the signed request by which Twilio passes on a text that somebody sent to one of its numbers."""
+        form = {
+            "ToCountry": "GB",
+            "MessageSid": sid,
+            "SmsMessageSid": sid,
+            "SmsSid": sid,
+            "AccountSid": ACCOUNT_SID,
+            "SmsStatus": "received",
+            "NumMedia": "0",
+            "NumSegments": "1",
+            "From": sender,
+            "To": FROM_NUMBER,
+            "Body": body,
+            "ApiVersion": "2010-04-01",
+            **more,
+        }
+        return signed_form(form, url=url)
 
     async def account(self, request: web.Request) -> web.Response:
         """Answer `GET /Accounts/{sid}.json`."""
@@ -90,6 +112,19 @@ class TwilioServer:
             query = urlencode({**request.query, "Page": str(page + 1)})
             following = f"{request.path}?{query}"
         return web.json_response({"messages": rest[:size], "next_page_uri": following, "page": page, "page_size": size})
+
+    async def fetch(self, request: web.Request) -> web.StreamResponse:
+        """Answer `GET /Messages/{sid}.json`."""
+        self.fetches.append(request.match_info["sid"])
+        self.on_the_wire += 1
+        self.most_on_the_wire = max(self.most_on_the_wire, self.on_the_wire)
+        try:
+            if problem := await self._problem(request):
+                return problem
+            found = [message for message in self.messages if message["sid"] == request.match_info["sid"]]
+            return web.json_response(found[0]) if found else refusal(404, 20404)
+        finally:
+            self.on_the_wire -= 1
 
     def store(self, form: dict[str, str]) -> dict[str, Any]:
         """Keep a message as Twilio would, and return its resource."""
@@ -151,7 +186,7 @@ def answers(status: int, body: str) -> Misbehaviour:
     return answer
 
 
-def cuts(server: TwilioServer, *, stored: bool) -> Misbehaviour:
+def cuts(server: Any, *, stored: bool) -> Misbehaviour:
     """Take the next request, keep the message or not, and cut the connection without an answer."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
@@ -183,6 +218,7 @@ async def running_twilio(now: Callable[[], dt.datetime]) -> AsyncIterator[Twilio
     app.router.add_get(prefix + ".json", server.account)
     app.router.add_post(prefix + "/Messages.json", server.create)
     app.router.add_get(prefix + "/Messages.json", server.listing)
+    app.router.add_get(prefix + "/Messages/{sid}.json", server.fetch)
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

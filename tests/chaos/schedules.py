@@ -1,6 +1,7 @@
 """Runs schedules: notifications under faults, then rest, then the balance."""
 
 import asyncio
+import datetime as dt
 import random
 from collections.abc import Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
@@ -59,8 +60,8 @@ async def run(
         await put_directory(scene.session, scene.base, school)
     except NotTakenError as error:
         faults.append(str(error))
-    if scene.mail is not None:
-        scene.mail.chunking = chance.random() < 0.5
+    for relay in scene.relays:
+        relay.chunking = chance.random() < 0.5
     posted: dict[str, str] = {}
     missed: list[Strike] = []
     striker = Striker(scene, school, chance, posted)
@@ -131,7 +132,7 @@ async def _rests(scene: Scene, school: School, expected: int) -> bool:
     try:
         async with scene.database.reading() as connection:
             statuses = list((await connection.execute(query)).scalars())
-            waiting = await parked(connection, limit=1)
+            waiting = await parked(connection, now=dt.datetime.now(dt.UTC) + dt.timedelta(days=1), limit=1)
     except (SQLAlchemyError, OSError):
         return False
     return len(statuses) >= expected and set(statuses) == {"finished"} and not waiting

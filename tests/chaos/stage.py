@@ -4,7 +4,7 @@ import asyncio
 import random
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -59,7 +59,8 @@ class Scene:
     members: dict[str, Member]
     session: aiohttp.ClientSession
     servers: Servers | None = None
-    mail: MailSink | None = None
+    relays: Sequence[MailSink] = ()
+    """Two that share the work, and what they have taken."""
     texts: TextProvider | None = None
     hands: Mapping[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     """One fault at a time for each program."""
@@ -79,8 +80,8 @@ class Scene:
 
     def _received(self) -> Received:
         copies: Counter[str] = Counter()
-        if self.mail is not None:
-            copies.update({name: len(taken) for name, taken in self.mail.taken.items()})
+        for relay in self.relays:
+            copies.update({name: len(taken) for name, taken in relay.taken.items()})
         if self.texts is not None:
             copies.update(self.texts.taken)
             return Received(copies=copies, told=dict(self.texts.told))
@@ -111,11 +112,12 @@ async def set_up(
     """Set a stage and clear it afterwards."""
     async with AsyncExitStack() as stack:
         settings = _settings(_made(folder), base := f"http://127.0.0.1:{servers._free_port()}")
-        mail = texts = None
+        relays: list[MailSink] = []
+        texts = None
         if stage.has_providers:
-            mail = await stack.enter_async_context(running_sink(chance))
+            relays = [await stack.enter_async_context(running_sink(chance)) for _ in range(2)]
             texts = await stack.enter_async_context(running_provider(chance))
-            settings |= _of_providers(mail, texts)
+            settings |= _of_providers(relays, texts)
         if stage.distributed:
             assert servers_ is not None
             settings |= await _of_servers(servers_)
@@ -131,7 +133,7 @@ async def set_up(
         stack.callback(_end_all, members)
         scene = Scene(
             stage=stage, folder=folder, base=base, database=database, members=members, session=session,
-            servers=servers_ if stage.distributed else None, mail=mail, texts=texts,
+            servers=servers_ if stage.distributed else None, relays=relays, texts=texts,
         )  # fmt: skip
         await _until_ready(scene)
         supervision = asyncio.create_task(scene.supervise())
@@ -164,12 +166,14 @@ def _settings(folder: Path, base: str) -> dict[str, str]:
     }
 
 
-def _of_providers(mail: MailSink, texts: TextProvider) -> dict[str, str]:
-    return {
-        "GATEWAY_EMAIL_PROVIDER": "smtp",
-        "GATEWAY_SMTP_HOST": "127.0.0.1",
-        "GATEWAY_SMTP_PORT": str(mail.port),
-        "GATEWAY_SMTP_CONNECTIONS": "2",
+def _of_providers(relays: Sequence[MailSink], texts: TextProvider) -> dict[str, str]:
+    settings = {}
+    for name, relay in zip(("SMTP", "SMTP2"), relays, strict=True):
+        settings[f"GATEWAY_{name}_HOST"] = "127.0.0.1"
+        settings[f"GATEWAY_{name}_PORT"] = str(relay.port)
+        settings[f"GATEWAY_{name}_CONNECTIONS"] = "2"
+    return settings | {
+        "GATEWAY_EMAIL_PROVIDER": "smtp=1,smtp2=1",
         "GATEWAY_SMS_PROVIDER": "twilio",
         "GATEWAY_TWILIO_ACCOUNT_SID": ACCOUNT_SID,
         "GATEWAY_TWILIO_AUTH_TOKEN": AUTH_TOKEN,

@@ -167,10 +167,11 @@ class Striker:
             await postgresql.start_again()
 
     async def _provider(self, strike: Strike) -> None:
-        mail, texts = self._scene.mail, self._scene.texts
-        assert mail is not None
+        texts = self._scene.texts
         assert texts is not None
-        trouble = mail.trouble if strike.fault.name.startswith("MAIL_") else texts.trouble
+        # One of the two relays at a time: the other one takes over.
+        of_mail = strike.fault.name.startswith("MAIL_")
+        trouble = self._chance.choice(self._scene.relays).trouble if of_mail else texts.trouble
         async with self._scene.hands[strike.fault]:
             trouble.add(strike.fault)
             try:

@@ -127,6 +127,7 @@ async def running_provider(chance: random.Random) -> AsyncIterator[TextProvider]
     app.router.add_get(prefix + ".json", provider.account)
     app.router.add_post(prefix + "/Messages.json", provider.create)
     app.router.add_get(prefix + "/Messages.json", provider.listing)
+    app.router.add_get(prefix + "/Messages/{sid}.json", provider.fetch)
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

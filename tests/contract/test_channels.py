@@ -7,7 +7,8 @@ import dataclasses
 import datetime as dt
 import io
 import logging
-from collections.abc import AsyncIterator, Callable
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,12 +29,17 @@ from channels.base import (
     Sheet,
     Text,
 )
+from channels.by_hand import ByHand
 from channels.email_smtp import SmtpChannel, SmtpSettings, SmtpTls
 from channels.errors import ReceiptRefusedError, Retry
 from channels.outbox import OutboxCalls, OutboxLetters, OutboxMail, OutboxTexts
+from channels.sms_sinch import SinchSettings, SinchTexts
 from channels.sms_twilio import TwilioSettings, TwilioTexts
+from channels.voice_twilio import TwilioCalls, TwilioCallSettings
+from tests.channels import sinch_server
 from tests.channels.sending import sent
 from tests.channels.smtp_server import CERTIFICATE, DROP, STALL, real_server, scripted_server
+from tests.channels.twilio_calls_server import VOICE_FROM, running_calls
 from tests.channels.twilio_server import (
     ACCOUNT_SID,
     AUTH_TOKEN,
@@ -53,6 +59,8 @@ PRIVATE = {
     "words": "Zarif was unwell this morning",
     "password": PASSWORD,
     "token": AUTH_TOKEN,
+    "Sinch's token": sinch_server.API_TOKEN,
+    "Sinch's secret": sinch_server.CALLBACK_SECRET,
 }
 """What no log may ever hold."""
 
@@ -72,7 +80,9 @@ class Stage:
     troubles: dict[str, Callable[[], None]] = field(default_factory=dict)
     """Ways to make the provider take the next message and not answer, by name."""
     receipt: Callable[[str], CallbackRequest] | None = None
-    """Makes a believable callback for a provider's status, when the provider sends any."""
+    """Makes a believable callback about delivery d1 at `NOW` with a status in the provider's words, if it sends any."""
+    stale_receipt: Callable[[str], CallbackRequest] | None = None
+    """The same, signed a day ago: for providers that sign a time."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +93,10 @@ class Adapter:
     stage: Callable[[Path], AbstractAsyncContextManager[Stage]]
     lost_answers: tuple[str, ...] = ()
     """Names of the stage's troubles."""
+    good_news: tuple[str, ReceiptStatus] | None = None
+    """The provider's word for arrival and ours for it; None when it sends no callbacks."""
+    signs_time: bool = False
+    """Whether its callbacks carry the time of their signature."""
 
 
 MAIL = Mail(
@@ -162,7 +176,7 @@ async def smtp_in_trouble(_folder: Path) -> AsyncIterator[Stage]:
     """Stage SMTP on a server that can take a mail and not answer."""
     async with scripted_server() as server:
         settings = SmtpSettings(
-            host="127.0.0.1", port=server.port, tls=SmtpTls.NONE, timeout=0.3, hello_name="gateway.example.org"
+            host="127.0.0.1", port=server.port, tls=SmtpTls.NONE, timeout=1, hello_name="gateway.example.org"
         )
         troubles = {"cut": lambda: server.on("dot", DROP), "silence": lambda: server.on("dot", STALL)}
         yield Stage(SmtpChannel(settings), lambda: len(server.mails), troubles)
@@ -192,15 +206,112 @@ async def twilio(_folder: Path) -> AsyncIterator[Stage]:
         )
 
 
+@asynccontextmanager
+async def twilio_voice(_folder: Path) -> AsyncIterator[Stage]:
+    """Stage Twilio's calls on their stand-in."""
+    async with running_calls(now) as server:
+        server.ends_at_once = True
+        settings = TwilioCallSettings(
+            account_sid=ACCOUNT_SID,
+            auth_token=AUTH_TOKEN,
+            from_number=VOICE_FROM,
+            api_base_url=server.base_url,
+            call_url="https://gateway.example.org/v1/calls/twilio_voice",
+            status_callback_url="https://gateway.example.org/v1/receipts/twilio_voice",
+            timeout=2,
+        )
+        form = {
+            "To": PRIVATE["number"],
+            "From": VOICE_FROM,
+            "Url": "https://gateway.example.org/v1/calls/twilio_voice?delivery=d1",
+            "StatusCallback": "https://gateway.example.org/v1/receipts/twilio_voice?delivery=d1",
+        }
+        yield Stage(
+            TwilioCalls(settings, now=now),
+            lambda: len(server.calls),
+            {
+                "cut": lambda: server.next_requests(cuts(server, stored=True)),
+                "silence": lambda: server.next_requests(hangs()),
+            },
+            lambda status: server.report({"sid": "CA1", "to": form["To"], "from": VOICE_FROM, "form": form}, status),
+        )
+
+
+@asynccontextmanager
+async def sinch(_folder: Path) -> AsyncIterator[Stage]:
+    """Stage Sinch on its stand-in."""
+    async with sinch_server.running_sinch(now) as server:
+        settings = SinchSettings(
+            service_plan_id=sinch_server.PLAN_ID,
+            api_token=sinch_server.API_TOKEN,
+            sender=sinch_server.SENDER,
+            callback_secret=sinch_server.CALLBACK_SECRET,
+            api_base_url=server.base_url,
+            callback_url="https://gateway.example.org/v1/receipts/sinch",
+            timeout=2,
+        )
+
+        def receipt(status: str, signed_at: dt.datetime = NOW) -> CallbackRequest:
+            report = sinch_server.delivery_report(status, 0, at=NOW)
+            return sinch_server.callback(report, url="https://gateway.example.org/v1/receipts/sinch", at=signed_at)
+
+        yield Stage(
+            SinchTexts(settings, now=now),
+            lambda: len(server.batches),
+            {
+                "cut": lambda: server.next_requests(sinch_server.cuts(server, stored=True)),
+                "silence": lambda: server.next_requests(sinch_server.hangs()),
+            },
+            receipt,
+            lambda status: receipt(status, NOW - dt.timedelta(days=1)),
+        )
+
+
+class CountedByHand(ByHand):
+    """Staff, and how many different messages they were given: repeating puts none on their list twice."""
+
+    def __init__(self, carries: type[Call] | type[Sheet]) -> None:
+        super().__init__(carries)
+        self.given: set[str] = set()
+
+    async def send(self, envelopes: Sequence[Envelope]) -> AsyncGenerator[Handover, None]:
+        """Count what is accepted."""
+        async with aclosing(super().send(envelopes)) as answers:
+            async for answer in answers:
+                if answer.accepted:
+                    self.given.add(answer.delivery)
+                yield answer
+
+
+@asynccontextmanager
+async def staff_who_call(_folder: Path) -> AsyncIterator[Stage]:
+    """Stage staff at the telephone."""
+    staff = CountedByHand(Call)
+    yield Stage(staff, lambda: len(staff.given))
+
+
+@asynccontextmanager
+async def staff_with_letters(_folder: Path) -> AsyncIterator[Stage]:
+    """Stage staff who hand letters over."""
+    staff = CountedByHand(Sheet)
+    yield Stage(staff, lambda: len(staff.given))
+
+
 ADAPTERS = {
+    "staff-voice": Adapter(CALL, staff_who_call),
+    "staff-letter": Adapter(SHEET, staff_with_letters),
     "outbox-email": Adapter(MAIL, outbox_mail),
     "outbox-sms": Adapter(TEXT, outbox_texts),
     "outbox-voice": Adapter(CALL, outbox_calls),
     "outbox-letter": Adapter(SHEET, outbox_letters),
     "smtp": Adapter(MAIL, smtp),
     "smtp-in-trouble": Adapter(MAIL, smtp_in_trouble, ("cut", "silence")),
-    "twilio": Adapter(TEXT, twilio, ("cut", "silence")),
+    "twilio": Adapter(TEXT, twilio, ("cut", "silence"), ("delivered", ReceiptStatus.DELIVERED)),
+    "twilio-voice": Adapter(CALL, twilio_voice, ("cut", "silence"), ("in-progress", ReceiptStatus.ANSWERED)),
+    "sinch": Adapter(TEXT, sinch, ("cut", "silence"), ("Delivered", ReceiptStatus.DELIVERED), signs_time=True),
 }
+WITH_RECEIPTS = [pytest.param(adapter, id=name) for name, adapter in ADAPTERS.items() if adapter.good_news]
+SIGNING_TIME = [pytest.param(adapter, id=name) for name, adapter in ADAPTERS.items() if adapter.signs_time]
 
 
 @pytest.fixture(params=ADAPTERS)
@@ -226,7 +337,7 @@ def batch(adapter: Adapter, size: int) -> list[Envelope]:
 async def test_it_has_the_form_of_a_channel(stage: Stage) -> None:
     """Whoever holds a channel needs to know nothing of the provider behind it."""
     assert isinstance(stage.channel, Channel)
-    assert stage.channel.name in {"outbox", "smtp", "twilio"}
+    assert re.fullmatch(r"[a-z0-9_]+", stage.channel.name)
     assert stage.channel.limits.concurrency >= 1
     assert stage.channel.limits.batch >= 1
     assert stage.channel.limits.timeout > 0
@@ -302,8 +413,17 @@ async def test_a_lost_answer_is_unknown_and_not_sent_again(stage: Stage, adapter
     assert stage.taken() - before <= 1
 
 
+MADE_UP_SIGNATURES = {
+    "x-twilio-signature": "bm90IGEgc2lnbmF0dXJl",
+    "x-sinch-webhook-signature": "bm90IGEgc2lnbmF0dXJl",
+    "x-sinch-webhook-signature-nonce": "1",
+    "x-sinch-webhook-signature-timestamp": str(int(NOW.timestamp())),
+}
+"""In all forms that providers know."""
+
+
 @pytest.mark.parametrize("body", [b"", b"MessageSid=SM1&MessageStatus=delivered", b"\xff" * 100])
-@pytest.mark.parametrize("headers", [{}, {"x-twilio-signature": "bm90IGEgc2lnbmF0dXJl"}])
+@pytest.mark.parametrize("headers", [{}, MADE_UP_SIGNATURES], ids=["unsigned", "made up"])
 async def test_an_unsigned_callback_is_refused(stage: Stage, headers: dict[str, str], body: bytes) -> None:
     """Without a good signature, or without callbacks at all, nothing is read."""
     with pytest.raises(ReceiptRefusedError) as refused:
@@ -312,23 +432,66 @@ async def test_an_unsigned_callback_is_refused(stage: Stage, headers: dict[str, 
     assert refused.value.sentence
 
 
-@pytest.mark.parametrize("adapter", [ADAPTERS["twilio"]], ids=["twilio"])
+def read(stage: Stage, status: str) -> Receipt:
+    """Let the adapter read one believable callback."""
+    assert stage.receipt is not None
+    [receipt] = stage.channel.read_receipts(stage.receipt(status))
+    assert isinstance(receipt, Receipt)
+    return receipt
+
+
+@pytest.mark.parametrize("adapter", WITH_RECEIPTS)
 async def test_receipts_may_repeat_and_surprise(stage: Stage, adapter: Adapter) -> None:
     """The same news has the same event id; a status of tomorrow is unknown, not an error."""
-    assert stage.receipt is not None
-    assert adapter.payload is TEXT
-
-    def read(status: str) -> Receipt:
-        assert stage.receipt is not None
-        [receipt] = stage.channel.read_receipts(stage.receipt(status))
-        return receipt
-
-    first, again, surprise = read("delivered"), read("delivered"), read("beamed")
+    assert adapter.good_news is not None
+    word, status = adapter.good_news
+    first, again, surprise = read(stage, word), read(stage, word), read(stage, "beamed")
     assert first == again
-    assert first.status is ReceiptStatus.DELIVERED
+    assert first.status is status
     assert surprise.status is ReceiptStatus.UNKNOWN
     assert surprise.event_id != first.event_id
     assert (first.delivery, first.provider, first.at) == ("d1", stage.channel.name, NOW)
+
+
+SPOILT: dict[str, Callable[[CallbackRequest], bytes]] = {
+    "forged": lambda good: good.body.replace(b"beamed", b"dreamt"),
+    "padded": lambda good: good.body + b"&a=1",
+    "oversize": lambda good: good.body + b" " * 5_000_000,
+    "truncated": lambda good: good.body[: len(good.body) // 2],
+    "mis-encoded": lambda good: good.body.replace(b"beamed", b"\xff\xfe\xe9"),
+    "in another charset": lambda good: good.body.decode().encode("utf-16"),
+}
+"""What may happen to a callback's body on its way, or be done to it."""
+
+
+@pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT)
+@pytest.mark.parametrize("adapter", WITH_RECEIPTS)
+async def test_a_spoilt_callback_is_refused_in_one_sentence(
+    stage: Stage, spoil: Callable[[CallbackRequest], bytes]
+) -> None:
+    """Whatever the body, the answer is a 4xx and a sentence for the log, never a crash and never news."""
+    assert stage.receipt is not None
+    good = stage.receipt("beamed")
+    body = spoil(good)
+    assert body != good.body
+    _refuses(stage, dataclasses.replace(good, body=body))
+
+
+@pytest.mark.parametrize("adapter", SIGNING_TIME)
+async def test_an_old_callback_is_refused_however_well_it_was_signed(stage: Stage, adapter: Adapter) -> None:
+    """Who recorded a callback cannot play it again another day."""
+    assert stage.stale_receipt is not None
+    assert adapter.good_news is not None
+    _refuses(stage, stage.stale_receipt(adapter.good_news[0]))
+
+
+def _refuses(stage: Stage, request: CallbackRequest) -> None:
+    with pytest.raises(ReceiptRefusedError) as refused:
+        stage.channel.read_receipts(request)
+    assert 400 <= refused.value.status < 500
+    assert refused.value.sentence.endswith(".")
+    assert len(refused.value.sentence) < 200
+    assert not [what for what, secret in PRIVATE.items() if secret in refused.value.sentence]
 
 
 async def test_it_may_be_closed_twice_and_opened_again(stage: Stage, adapter: Adapter) -> None:
@@ -387,10 +550,23 @@ async def _every_path(stage: Stage, adapter: Adapter) -> str:
     [
         SmtpSettings(host="mail.example.org", port=587, username="office", password=PASSWORD),
         TwilioSettings(account_sid=ACCOUNT_SID, auth_token=AUTH_TOKEN, from_number=FROM_NUMBER),
+        TwilioCallSettings(
+            account_sid=ACCOUNT_SID,
+            auth_token=AUTH_TOKEN,
+            from_number=VOICE_FROM,
+            call_url=RECEIPTS_URL,
+            status_callback_url=RECEIPTS_URL,
+        ),
+        SinchSettings(
+            service_plan_id=sinch_server.PLAN_ID,
+            api_token=sinch_server.API_TOKEN,
+            sender=sinch_server.SENDER,
+            callback_secret=sinch_server.CALLBACK_SECRET,
+        ),
     ],
+    ids=lambda settings: type(settings).__name__,
 )
-def test_settings_do_not_show_their_secret(settings: SmtpSettings | TwilioSettings) -> None:
+def test_settings_do_not_show_their_secret(settings: object) -> None:
     """Settings end up in error reports."""
-    assert PASSWORD not in repr(settings)
-    assert AUTH_TOKEN not in repr(settings)
-    assert dataclasses.replace(settings) == settings
+    shown = repr(settings)
+    assert not [what for what, secret in PRIVATE.items() if secret in shown]

@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -28,6 +29,7 @@ from gateway.directory.model import Directory
 from gateway.dispatch.requests import Lane, NotificationRequest
 from gateway.dispatch.roster import Roster, RosterReport
 from gateway.settings import Settings
+from gateway.settings.email import EmailSettings
 from gateway.store.notifications import count, unfinished
 from gateway.store.tables import attempts, chronology, decisions, deliveries, notifications, tasks
 
@@ -295,19 +297,21 @@ def id_of(answer: bytes) -> str:
 
 @asynccontextmanager
 async def installed(
-    database_url: str, redis_url: str | None, folder: Path, *, working: bool = True, reply_domain: str | None = None
+    database_url: str,
+    redis_url: str | None,
+    folder: Path,
+    *,
+    working: bool = True,
+    reply_domain: str | None = None,
+    changes: Mapping[str, Any] = MappingProxyType({}),
 ) -> AsyncIterator[Installation]:
     """Set a gateway up: embedded in one piece, or with a queue on Redis between front and back.
 
-    Not `working`, wake-ups are announced and nobody takes them.
+    Not `working`, wake-ups are announced and nobody takes them. `changes` are settings that differ from the usual.
     """
+    usual = {"secret_key": SECRET, "email": EmailSettings(reply_domain=reply_domain), "webhooks_allow_private": True}
     settings = Settings(
-        database_url=database_url,
-        redis_url=redis_url,
-        outbox_dir=folder / "outbox",
-        secret_key=SECRET,
-        reply_domain=reply_domain,
-        webhooks_allow_private=True,
+        database_url=database_url, redis_url=redis_url, outbox_dir=folder / "outbox", **{**usual, **changes}
     )
     moment, faults = Time(), Faults()
     async with AsyncExitStack() as stack:
@@ -315,8 +319,7 @@ async def installed(
         back = front
         if redis_url is not None:
             back = await stack.enter_async_context(assembled(settings, now=moment, failures=faults))
-        for channel in back.channels.values():
-            await channel.open()
+        await back.open_providers()
         if working:
             await back.work(list(Lane))
         yield Installation(

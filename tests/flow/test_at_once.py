@@ -26,7 +26,9 @@ async def test_the_last_two_hopes_fail_together(idle: Installation) -> None:
     async def fail(point: str) -> None:
         row, now = rows[point], idle.time()
         async with idle.back.database.writing() as connection:
-            (claimed,) = await claim_batch(connection, row.batch, owner=point, now=now, until=now + MINUTE, limit=1)
+            (claimed,) = await claim_batch(
+                connection, row.batch, provider="outbox", owner=point, now=now, until=now + MINUTE, limit=1
+            )
         async with idle.back.database.writing() as connection:
             await connection.execute(update(deliveries).where(deliveries.c.id == row.id).values(state="failed"))
             if both_know is not None:

@@ -9,6 +9,7 @@ from channels.errors import Retry, SendError
 from channels.outbox import OutboxTexts
 from gateway.directory.model import ChannelName
 from gateway.dispatch.finding_out import Inquiry
+from gateway.dispatch.providers import Provider, ProviderChoice
 from gateway.dispatch.recording import Recorder
 from tests.flow.families import MUM_NUMBER, parents
 from tests.flow.installation import SILENCE, Installation
@@ -60,7 +61,9 @@ async def test_silence_upon_silence_is_not_taken_for_a_text_that_has_left(
     texts = SilentTexts(idle.outbox.folder, now=idle.time)
     texts.look = look  # type: ignore[method-assign]  # a plain function, given no instance
     back = idle.back
-    inquiry = Inquiry(back.database, {ChannelName.SMS: texts}, back.services.renderer, Recorder(), now=idle.time)
+    only = {ChannelName.SMS: [Provider(key="sms/outbox", channel=texts)]}
+    choice = ProviderChoice(only, back.services.gate, now=idle.time, chance=lambda: 0.5)
+    inquiry = Inquiry(back.database, choice, back.services.renderer, Recorder(), now=idle.time)
     await inquiry.settle([row])
     assert await idle.states(notification) == {"mum-m": "unknown"}
     assert [task.kind for task in await idle.tasks()] == tasks

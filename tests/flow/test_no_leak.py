@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -51,8 +51,9 @@ async def nothing() -> None:
 
 def slow_mail(idle: Installation, meanwhile: Hook) -> None:
     """Make the mail provider slow, so that something can happen between two mails of a batch."""
-    assert isinstance(idle.back.channels, dict)
-    idle.back.channels[ChannelName.EMAIL] = OneByOne(idle.back.channels[ChannelName.EMAIL], meanwhile)
+    mail = idle.back.providers[ChannelName.EMAIL]
+    assert isinstance(mail, list)
+    mail[0] = replace(mail[0], channel=OneByOne(mail[0].channel, meanwhile))
 
 
 async def test_the_next_mailbox_is_judged_as_strictly_as_the_first(idle: Installation) -> None:

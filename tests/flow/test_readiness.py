@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from gateway.dispatch.coordination.in_process import InProcess
 from gateway.dispatch.provider_gate import ProviderGate
+from gateway.dispatch.providers import ProviderChoice
 from gateway.dispatch.readiness import Readiness
 from gateway.store.database import Database
 from gateway.store.server import server_facts
@@ -27,7 +28,8 @@ def _now() -> dt.datetime:
 async def _readiness(database_url: str, redis_url: str | None = None) -> AsyncIterator[Readiness]:
     gate = ProviderGate(InProcess(now=_now), {}, now=_now, chance=lambda: 0.5)
     database = Database(database_url)
-    readiness = Readiness(database, redis_url, gate)
+    choice = ProviderChoice({}, gate, now=_now, chance=lambda: 0.5)
+    readiness = Readiness(database, redis_url, gate, choice)
     try:
         yield readiness
     finally:

@@ -3,17 +3,24 @@
 import asyncio
 import datetime as dt
 import itertools
+from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import select
 
 from channels.base import Receipt, ReceiptStatus
-from gateway.store.tables import deliveries, delivery_events, point_marks
+from gateway.directory.model import School
+from gateway.dispatch.receipts import FIRST_LOOK, LONGEST_PARKED
+from gateway.dispatch.requests import NotificationRequest
+from gateway.store.postings import recording
+from gateway.store.receipts import keep_receipts
+from gateway.store.tables import attempts, deliveries, delivery_events, messages, point_marks
 from gateway.store.tables import receipts as receipts_table
 from tests.flow.families import DAD, HOUSE, MUM, MUM_NUMBER, TOGETHER, parents
-from tests.flow.installation import Installation
-from tests.unit.rules.households import directory, email, letter, mobile
+from tests.flow.installation import CONTENT, PRINCIPAL, Installation
+from tests.unit.rules.households import directory, email, letter, mobile, voice
 
 _SENT_AND_DELIVERED = (ReceiptStatus.SENT, ReceiptStatus.DELIVERED)
 _numbers = itertools.count()
@@ -164,3 +171,206 @@ async def test_stop_blocks_the_number_and_nothing_else(gateway: Installation) ->
     later = await gateway.post("report")
     await gateway.at_rest()
     assert await gateway.states(later) == {"mum-m": "sent"}
+
+
+async def called(gateway: Installation, category: str = "attendance") -> Any:
+    """Call a parent who has a telephone and a house; gives the call's delivery."""
+    points = [voice("mum", MUM_NUMBER), letter("mum", HOUSE)]
+    await gateway.put(directory(relationships=parents("mum"), contact_points=points))
+    await gateway.post(category)
+    await gateway.at_rest()
+    return next(row for row in await gateway.deliveries() if row.point == "mum-v")
+
+
+def engaged(gateway: Installation, row: Any, **fields: Any) -> Receipt:
+    """Report that the line was engaged."""
+    told = {"delivery": row.id, "provider_id": row.provider_id, "again": True, "explanation": "The line was engaged."}
+    return news(gateway, ReceiptStatus.BUSY, **told | fields)
+
+
+async def test_an_engaged_line_is_called_again_and_then_the_next_route_starts(gateway: Installation) -> None:
+    """Two more calls, after five minutes and half an hour; then the letter goes."""
+    row = await called(gateway)
+    desk = gateway.front.services.receipts
+    for number, minutes in enumerate((6, 34), 1):
+        row = next(each for each in await gateway.deliveries() if each.point == "mum-v")
+        await desk.take([engaged(gateway, row)])
+        assert await gateway.states() == {"mum-v": "retrying"}
+        await gateway.forward(minutes=minutes)
+        assert await gateway.states() == {"mum-v": "sent"}
+        assert len(gateway.outbox.lines("voice")) == number + 1
+    row = next(each for each in await gateway.deliveries() if each.point == "mum-v")
+    await desk.take([engaged(gateway, row)])
+    await gateway.at_rest()
+    assert await gateway.states() == {"mum-v": "failed", "mum-l": "sent"}
+    assert [each.missed_at is not None for each in await gateway.attempts(row.id)] == [True, True, True]
+
+
+async def test_while_another_call_waits_the_notification_is_not_finished(gateway: Installation) -> None:
+    """What was finished is at work again, and finishes once more."""
+    row = await called(gateway)
+    assert await gateway.status(row.notification) == "finished"
+    await gateway.front.services.receipts.take([engaged(gateway, row)])
+    assert await gateway.status(row.notification) == "sending"
+    await gateway.forward(minutes=6)
+    assert await gateway.status(row.notification) == "finished"
+
+
+async def test_an_arrival_that_is_told_late_stops_the_next_call(gateway: Installation) -> None:
+    """The handset had it after all."""
+    row = await called(gateway)
+    desk = gateway.front.services.receipts
+    await desk.take([engaged(gateway, row)])
+    await desk.take([news(gateway, ReceiptStatus.DELIVERED, delivery=row.id, provider_id=row.provider_id)])
+    assert await gateway.states() == {"mum-v": "delivered"}
+    await gateway.forward(minutes=40)
+    assert len(gateway.outbox.lines("voice")) == 1
+
+
+async def test_news_of_the_first_call_does_not_touch_the_second(gateway: Installation) -> None:
+    """It comes late, told twice under two names, with and without the delivery it is about."""
+    row = await called(gateway)
+    desk = gateway.front.services.receipts
+    await desk.take([engaged(gateway, row)])
+    async with gateway.front.database.writing() as connection:
+        # The outbox gives every repetition the same id; other providers do not.
+        first = {"provider_id": "first-call"}
+        await connection.execute(deliveries.update().where(deliveries.c.id == row.id).values(first))
+        await connection.execute(attempts.update().where(attempts.c.delivery == row.id).values(first))
+    await gateway.forward(minutes=6)
+    for delivery_id in (row.id, None):
+        await desk.take([engaged(gateway, row, provider_id="first-call", delivery=delivery_id)])
+        failed = {"delivery": delivery_id, "provider_id": "first-call", "address_dead": True}
+        await desk.take([news(gateway, ReceiptStatus.FAILED, **failed)])
+    assert await gateway.states() == {"mum-v": "sent"}
+    await desk.take([news(gateway, ReceiptStatus.DELIVERED, provider_id="first-call")])
+    assert await gateway.states() == {"mum-v": "delivered"}
+    assert [each.applied_at is None for each in await gateway.rows(receipts_table)] == [False] * 6
+
+
+async def test_a_callback_cannot_be_bent_to_another_schools_text(gateway: Installation) -> None:
+    """Whoever may sign for one delivery says nothing of another; it is kept as refused, counted and logged."""
+    await gateway.put(directory(relationships=parents("mum")))
+    await gateway.post("report")
+    await gateway.put(
+        msgspec.structs.replace(directory(relationships=parents("dad")), school=School(id="other", name="Other School"))
+    )
+    await gateway.front.services.intake.accept(
+        replace(PRINCIPAL, school="other"),
+        msgspec.convert(
+            {
+                "category": "report",
+                "purpose": "information",
+                "audience": {"students": ["kid"]},
+                "content": CONTENT,
+            },
+            NotificationRequest,
+        ),
+        key=None,
+    )
+    await gateway.at_rest()
+    rows = {row.point: row for row in await gateway.deliveries()}
+    theirs, ours = rows["dad-e"], rows["mum-e"]
+    async with gateway.front.database.writing() as connection:
+        for row in (theirs, ours):  # the outbox names each by its delivery's id, other providers do not
+            named = {"provider_id": f"id-{row.point}"}
+            await connection.execute(deliveries.update().where(deliveries.c.id == row.id).values(named))
+            await connection.execute(attempts.update().where(attempts.c.delivery == row.id).values(named))
+    bent = [
+        news(gateway, ReceiptStatus.FAILED, delivery=theirs.id, provider_id="id-mum-e", address_dead=True),
+        news(gateway, ReceiptStatus.FAILED, delivery=theirs.id, provider_id="id-nobody", address_dead=True),
+        news(gateway, ReceiptStatus.FAILED, delivery=theirs.id, provider="twilio", address_dead=True),
+        news(gateway, ReceiptStatus.DELIVERED, delivery="nobody", provider_id="id-mum-e"),
+    ]
+    assert await gateway.front.services.receipts.take(bent) == len(bent)
+    assert set((await gateway.states()).values()) == {"sent"}
+    assert await gateway.rows(delivery_events) == []
+    assert await gateway.rows(point_marks) == []
+    assert {row.refused for row in await gateway.rows(receipts_table)} == {"receipt_mismatch"}
+    figures = gateway.front.services.metrics.exposition().decode()
+    assert 'gateway_receipts_refused_total{provider="outbox",reason="receipt_mismatch"} 3.0' in figures
+
+
+async def test_somebody_confirmed_it(gateway: Installation) -> None:
+    """The first confirmation counts, and is told in the timeline."""
+    rows = await mailed(gateway, "mum")
+    at = gateway.time()
+    for minutes in (1, 2):
+        pressed = news(
+            gateway, ReceiptStatus.ACKNOWLEDGED, delivery=rows["mum-e"].id, at=at + dt.timedelta(minutes=minutes)
+        )
+        await gateway.front.services.receipts.take([pressed])
+    (row,) = await gateway.rows(messages)
+    assert row.acknowledged_at == at + dt.timedelta(minutes=1)
+    assert [event.news for event in await gateway.rows(delivery_events)] == ["acknowledged", "acknowledged"]
+    assert await gateway.states() == {"mum-e": "delivered"}
+
+
+async def test_who_wants_texts_again_gets_them(gateway: Installation) -> None:
+    """START lifts what STOP did; an address that is dead stays dead (R33, R34)."""
+    rows = await mailed(gateway, "mum")
+    desk = gateway.front.services.receipts
+    await desk.take([news(gateway, ReceiptStatus.OPTED_OUT, delivery=rows["mum-e"].id)])
+    assert [mark.state for mark in await gateway.rows(point_marks)] == ["carrier_blocked"]
+    await desk.take([news(gateway, ReceiptStatus.OPTED_IN, delivery=rows["mum-e"].id)])
+    assert await gateway.rows(point_marks) == []
+    await desk.take([news(gateway, ReceiptStatus.FAILED, delivery=rows["mum-e"].id, address_dead=True)])
+    await desk.take([news(gateway, ReceiptStatus.OPTED_IN, delivery=rows["mum-e"].id)])
+    assert [mark.state for mark in await gateway.rows(point_marks)] == ["dead"]
+
+
+async def test_what_a_killed_process_had_only_kept_the_clock_applies(gateway: Installation) -> None:
+    """A callback that was answered is durable; that nobody lived to apply it changes nothing."""
+    rows = await mailed(gateway, "mum")
+    arrival = news(gateway, ReceiptStatus.DELIVERED, delivery=rows["mum-e"].id)
+    async with recording(gateway.front.database) as connection:
+        await keep_receipts(connection, [arrival], at=gateway.time(), look_at=gateway.time() + FIRST_LOOK)
+    assert await gateway.states() == {"mum-e": "sent"}
+    await gateway.forward(seconds=1)
+    assert await gateway.states() == {"mum-e": "delivered"}
+
+
+async def test_one_event_that_cannot_be_applied_keeps_no_other_back(gateway: Installation) -> None:
+    """Whatever is wrong with it, it alone waits, longer each time."""
+    rows = await mailed(gateway, "mum", "dad", "gran")
+    told = [
+        news(gateway, ReceiptStatus.DELIVERED, delivery=rows[f"{name}-e"].id, explanation=words)
+        for name, words in (("mum", "Fine."), ("dad", "No text of \0 PostgreSQL's."), ("gran", "Fine."))
+    ]
+    await gateway.front.services.receipts.take(told)
+    states = await gateway.states()
+    assert (states["mum-e"], states["gran-e"]) == ("delivered", "delivered")
+    if not gateway.front.database.sqlite:  # which takes every text
+        assert states["dad-e"] == "sent"
+        await gateway.forward(seconds=2)
+        waiting = await gateway.rows(receipts_table, receipts_table.c.applied_at.is_(None))
+        assert [row.look_at for row in waiting] == [gateway.time() + dt.timedelta(seconds=2)]
+
+
+async def test_ids_that_are_none_are_left_out(gateway: Installation) -> None:
+    """They would keep their neighbours from being stored."""
+    rows = await mailed(gateway, "mum")
+    told = [
+        news(gateway, ReceiptStatus.DELIVERED, delivery=rows["mum-e"].id),
+        news(gateway, ReceiptStatus.DELIVERED, delivery="\0"),
+        news(gateway, ReceiptStatus.DELIVERED, event_id="x" * 256, delivery=rows["mum-e"].id),
+    ]
+    assert await gateway.front.services.receipts.take(told) == 1
+    assert await gateway.states() == {"mum-e": "delivered"}
+
+
+async def test_news_of_nobodys_is_given_up_in_the_end(gateway: Installation) -> None:
+    """It is looked at less and less often, and never again after a week."""
+    await mailed(gateway, "mum")
+    await gateway.front.services.receipts.take([news(gateway, ReceiptStatus.DELIVERED, provider_id="nobody's")])
+    looked_at = []
+    for _ in range(40):
+        (row,) = await gateway.rows(receipts_table)
+        if row.applied_at is not None:
+            break
+        looked_at.append(row.look_at)
+        gateway.time.now = row.look_at
+        await gateway.front.services.receipts.take_parked()
+    assert row.refused == "unclaimed"
+    assert len(looked_at) < 25
+    assert row.applied_at - looked_at[0] >= LONGEST_PARKED - dt.timedelta(seconds=2)

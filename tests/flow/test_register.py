@@ -139,8 +139,7 @@ async def school(database_url: str, tmp_path: Path) -> AsyncIterator[School]:
     async with opened(database_url, tmp_path, directory=SCHOOL) as office:
         await office.make_key("lead", Scope.ADMIN)
         await office.make_key("head", Scope.ADMIN)
-        for channel in office.gateway.channels.values():
-            await channel.open()
+        await office.gateway.open_providers()
         yield School(office=office)
 
 
@@ -209,7 +208,7 @@ async def test_what_a_worker_has_claimed_is_the_workers(school: School) -> None:
     now = school.office.clock.now
     async with school.office.gateway.database.writing() as connection:
         for batch in batches:
-            await claim_batch(connection, batch, owner="w", now=now, until=now + dt.timedelta(minutes=1), limit=10)
+            await claim_batch(connection, batch, provider="outbox", owner="w", now=now, until=now + dt.timedelta(minutes=1), limit=10)
     await school.bar()
     await school.tick(seconds=30)
     assert await school.states(newsletter) == {"father": ["sending"], "mother": ["sending"]}

@@ -33,7 +33,7 @@ async def test_what_was_lost_to_another_worker_is_not_handed_over(idle: Installa
     now = idle.time()
     async with idle.back.database.writing() as connection:
         rows = await claim_batch(
-            connection, batch, owner="slow", now=now, until=now + dt.timedelta(seconds=60), limit=10
+            connection, batch, provider="outbox", owner="slow", now=now, until=now + dt.timedelta(seconds=60), limit=10
         )
     assert rows
     idle.time.now += dt.timedelta(seconds=61)

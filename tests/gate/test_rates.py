@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from channels.base import Channel
-from gateway.assembly import make_channels
+from gateway.assembly import make_providers
 from gateway.directory.model import ChannelName
-from gateway.dispatch.provider_gate import gate_name
+from gateway.dispatch.providers import Provider
 from gateway.settings import SettingsError, read_settings
 from tests.gate.workers import Clock
 
@@ -19,16 +18,17 @@ VARIABLES = {
 }
 
 
-def channels(environment: dict[str, str], folder: Path) -> dict[ChannelName, Channel]:
-    """Choose providers as a process with this environment does."""
-    return make_channels(read_settings({"GATEWAY_OUTBOX_DIR": str(folder), **environment}), now=Clock())
+def providers(environment: dict[str, str], folder: Path) -> dict[ChannelName, Provider]:
+    """Make the only provider of each channel as a process with this environment does."""
+    made = make_providers(read_settings({"GATEWAY_OUTBOX_DIR": str(folder), **environment}), now=Clock())
+    return {name: only for name, (only,) in made.items()}
 
 
 @pytest.mark.parametrize("limited", VARIABLES)
 def test_each_channel_has_its_own_rate(limited: ChannelName, tmp_path: Path) -> None:
     """One variable limits one channel; the others stay unlimited."""
-    chosen = channels({VARIABLES[limited]: "12.5"}, tmp_path)
-    assert {name: channel.limits.rate for name, channel in chosen.items()} == {
+    chosen = providers({VARIABLES[limited]: "12.5"}, tmp_path)
+    assert {name: provider.channel.limits.rate for name, provider in chosen.items()} == {
         name: 12.5 if name is limited else None for name in chosen
     }
 
@@ -41,13 +41,13 @@ def test_real_providers_are_limited_too(provider: str, tmp_path: Path) -> None:
         "GATEWAY_SMS_PROVIDER": "twilio", "GATEWAY_SMS_RATE": "1", "GATEWAY_TWILIO_ACCOUNT_SID": "AC1",
         "GATEWAY_TWILIO_AUTH_TOKEN": "invented", "GATEWAY_TWILIO_FROM": "+447700900001",
     }  # fmt: skip
-    chosen = channels(environment, tmp_path)
+    chosen = providers(environment, tmp_path)
     name = {"smtp": ChannelName.EMAIL, "twilio": ChannelName.SMS}[provider]
-    channel = chosen[name]
+    channel = chosen[name].channel
     assert channel.name == provider
     assert channel.limits.rate == {"smtp": 50, "twilio": 1}[provider]
     assert channel.limits.concurrency == {"smtp": 3, "twilio": 20}[provider]
-    assert gate_name(name, channel) == f"{name.value}/{provider}"
+    assert chosen[name].key == f"{name.value}/{provider}"
 
 
 @pytest.mark.parametrize("text", ["0", "0.001", "-1", "nan", "inf", "1e3", "many", "100001", "1,5", "٣"])
@@ -59,4 +59,4 @@ def test_a_bad_rate_is_named(text: str) -> None:
 
 def test_an_empty_rate_is_no_limit() -> None:
     """As every empty setting, it counts as not given."""
-    assert read_settings({"GATEWAY_SMS_RATE": " "}).sms_rate is None
+    assert read_settings({"GATEWAY_SMS_RATE": " "}).texts.sms_rate is None

@@ -48,7 +48,9 @@ async def put(database: Database, *rows: dict[str, Any]) -> None:
 async def claim(database: Database, owner: str, *, limit: int = 100, now: dt.datetime = NOON) -> list[Any]:
     """Claim from the batch `b1` for a minute."""
     async with database.writing() as connection:
-        return await claim_batch(connection, "b1", owner=owner, now=now, until=now + MINUTE, limit=limit)
+        return await claim_batch(
+            connection, "b1", provider="outbox", owner=owner, now=now, until=now + MINUTE, limit=limit
+        )
 
 
 async def claim_silence(database: Database, _owner: str, *, limit: int) -> list[Any]:

@@ -52,7 +52,9 @@ async def test_a_claim_and_its_record_read_one_batch(gateway_postgresql_url: str
         before = await rows_read(watching)
         async with database.writing() as connection:
             assert await due_of(connection, "b7", now=NOON) is not None
-            rows = await claim_batch(connection, "b7", owner="w", now=NOON, until=NOON + MINUTE, limit=BATCH)
+            rows = await claim_batch(
+                connection, "b7", provider="outbox", owner="w", now=NOON, until=NOON + MINUTE, limit=BATCH
+            )
         ids = [row.id for row in rows]
         async with database.writing() as connection:
             await load_addressees(connection, ids)

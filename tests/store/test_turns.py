@@ -40,7 +40,9 @@ async def serve(database: Database, at: dt.datetime) -> str | None:
         due = None if school is None else await next_due(connection, school, "bulk", now=at)
         if due is None:
             return None
-        await claim_batch(connection, due.batch, owner="worker", now=at, until=at + MINUTE, limit=100)
+        await claim_batch(
+            connection, due.batch, provider="outbox", owner="worker", now=at, until=at + MINUTE, limit=100
+        )
         return due.batch
 
 

@@ -4,7 +4,14 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.directory.contact_details import email_address, phone_number, postal_address, takes_texts
+from gateway.directory.contact_details import (
+    TextFault,
+    email_address,
+    phone_number,
+    postal_address,
+    takes_texts,
+    text_fault,
+)
 from gateway.directory.importing import UnreadableValueError
 
 
@@ -25,6 +32,32 @@ def test_numbers_become_e164(text: str, country: str, number: str, texts: bool) 
     """A national number takes the school's country; landlines take no texts."""
     assert phone_number(text, country=country) == number
     assert takes_texts(number) is texts
+
+
+@pytest.mark.parametrize(
+    ("number", "countries", "fault"),
+    [
+        ("+447700900123", "", None),
+        ("+447700900123", "GB IE", None),
+        ("+447700900123", "IE", TextFault.COUNTRY_NOT_ALLOWED),
+        ("+353851234567", "GB IE", None),
+        ("+48512345678", "GB IE", TextFault.COUNTRY_NOT_ALLOWED),
+        ("+48512345678", "", None),
+        ("+12025550123", "US", None),
+        ("+12025550123", "CA", TextFault.COUNTRY_NOT_ALLOWED),
+        ("+442079460123", "GB", TextFault.LANDLINE),
+        ("+48221234567", "", TextFault.LANDLINE),
+        ("asktheaunt", "", TextFault.NUMBER_INVALID),
+        ("60777", "", TextFault.NUMBER_INVALID),
+        ("+4477009", "", TextFault.NUMBER_INVALID),
+        ("+999123456789", "", TextFault.NUMBER_INVALID),
+        ("", "", TextFault.NUMBER_INVALID),
+    ],
+)
+def test_texts_go_to_mobiles_of_the_countries_allowed(number: str, countries: str, fault: TextFault | None) -> None:
+    """What can take no text says so in a sentence that repeats no digit; without countries all are allowed."""
+    assert text_fault(number, frozenset(countries.split())) is fault
+    assert fault is None or not any(letter.isdigit() for letter in fault.value)
 
 
 def test_an_address_keeps_its_lines_and_gets_a_tidy_postcode() -> None:

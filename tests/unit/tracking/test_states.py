@@ -67,9 +67,10 @@ def test_only_a_claim_leads_to_sending(news: News) -> None:
 
 @pytest.mark.parametrize("state", sorted(SETTLED))
 def test_what_is_settled_is_not_sent_again(state: State) -> None:
-    """No news of any kind brings a settled delivery back into a queue."""
+    """No news brings a settled delivery back into a queue, but that what was sent has reached nobody."""
     for news in News:
-        assert settle(state, news).state in SETTLED
+        if (state, news) != (State.SENT, News.MISSED):
+            assert settle(state, news).state in SETTLED
 
 
 @pytest.mark.parametrize("state", sorted(MAY_HAVE_LEFT))
@@ -77,6 +78,13 @@ def test_what_may_have_left_cannot_be_withdrawn(state: State) -> None:
     """Cancelled and suppressed are said only of what has not left."""
     for news in (News.CANCELLED, News.SUPPRESSED, News.HELD):
         assert settle(state, news) == Change(state)
+
+
+@pytest.mark.parametrize(("news", "end"), [(News.CALLED_OFF, State.CANCELLED), (News.TAKEN_BACK, State.SUPPRESSED)])
+def test_what_lies_on_a_desk_can_be_called_back(news: News, end: State) -> None:
+    """As long as nobody has told it; what arrived, or went another way, stays as it is."""
+    for state in State:
+        assert settle(state, news) == Change(end if state is State.SENT else state)
 
 
 @pytest.mark.parametrize("state", sorted(BEFORE_LEAVING | {State.SENDING}))
@@ -142,3 +150,17 @@ def test_every_status_of_every_provider_is_translated(status: ReceiptStatus) -> 
     assert status in NEWS
     news = NEWS[status]
     assert news is None or news in {News.ACCEPTED, News.DELIVERED, News.BOUNCED, News.EXPIRED}
+
+
+@pytest.mark.parametrize(("state", "news"), list(itertools.product(State, News)))
+def test_of_an_earlier_attempt_only_the_arrival_counts(state: State, news: News) -> None:
+    """The present attempt is judged by its own news; but what has arrived has arrived."""
+    expected = State.DELIVERED if news is News.DELIVERED else state
+    assert settle(state, news, earlier=True).state is expected
+
+
+@pytest.mark.parametrize("state", list(State))
+def test_another_attempt_is_planned_only_for_what_nothing_has_settled(state: State) -> None:
+    """A busy line starts no call to somebody who was reached, given up or not to be called any more."""
+    if settle(state, News.MISSED).step is Step.RETRY:
+        assert state in {State.SENT, State.UNKNOWN, State.QUEUED}

@@ -1,0 +1,306 @@
+"""Voice calls through Twilio: settings, placing calls, looking up unanswered ones, their conversation, their news."""
+
+import asyncio
+import datetime as dt
+import re
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import aiohttp
+from twilio.base.exceptions import TwilioException  # type: ignore[import-untyped]  # twilio ships no type marker
+from twilio.rest import Client  # type: ignore[import-untyped]  # the same
+
+from channels.base import Answer, Call, CallbackRequest, Envelope, Handover, Limits, Receipt, Recovery
+from channels.errors import ChannelSettingsError, ReceiptRefusedError, SendError
+from channels.handing_over import WRONG_PAYLOAD, answer_each
+from channels.twilio_http import TwilioHttp, TwilioRefusalError
+from channels.twilio_signature import believed_form
+from channels.voice_conversation import asking_at, heard, held, next_words, turn_of
+from channels.voice_errors import EXPIRED, NO_VOICE, NOT_CONNECTED, UNANSWERED, refusal_error
+from channels.voice_languages import voice_for
+from channels.voice_receipts import call_receipt
+
+CONNECT_SECONDS = 5.0
+"""Shorter than placing a call may take, so that a connection that never came about is known as such."""
+
+LONGEST_CALL = 600
+"""Seconds after which Twilio ends a call, whatever is being said."""
+
+PROGRESS = ("initiated", "ringing", "answered", "completed")
+"""What Twilio is to report; an end of any kind comes as `completed`."""
+
+LOOK_UP_WINDOW = dt.timedelta(hours=24)
+"""How far back a call counts as perhaps ours."""
+
+LOOK_UP_LIMIT = 50
+"""Calls to one number read when looking one up, newest first."""
+
+TWIML = "text/xml"
+
+_LEFT_WITHOUT_ANSWER = (TwilioException, aiohttp.ClientError, OSError, ValueError, TypeError, AttributeError, KeyError)
+"""Broken connections and timeouts, and answers that are not what Twilio documents."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TwilioCallSettings:
+    """One Twilio account, the number that is seen by who is called, and where Twilio finds the gateway."""
+
+    account_sid: str
+    auth_token: str = field(repr=False)
+    from_number: str
+    call_url: str
+    """Public URL at which Twilio asks what to say."""
+    status_callback_url: str
+    """Public URL of the receipts."""
+    api_base_url: str = "https://api.twilio.com"
+    ring_seconds: int = 40
+    """How long it rings: most mailboxes take a call after 20 to 30 s."""
+    connections: int = 8
+    timeout: float = 15.0
+    """Seconds for one request."""
+
+    def fault(self) -> str | None:
+        """Say in one sentence which setting is missing or wrong."""
+        faults = {
+            "GATEWAY_TWILIO_ACCOUNT_SID must begin with AC.": not self.account_sid.startswith("AC"),
+            "GATEWAY_TWILIO_AUTH_TOKEN is missing.": not self.auth_token,
+            "GATEWAY_TWILIO_VOICE_FROM must be a number such as +441632960000: calls need it.": (
+                re.fullmatch(r"\+[1-9]\d{6,14}", self.from_number) is None
+            ),
+            "GATEWAY_TWILIO_API_BASE_URL must begin with https:// or http://.": not _is_url(self.api_base_url),
+            "GATEWAY_PUBLIC_URL must begin with https:// or http://.": not (
+                _is_url(self.call_url) and _is_url(self.status_callback_url)
+            ),
+            "GATEWAY_VOICE_RING_SECONDS must be from 5 to 600.": not 5 <= self.ring_seconds <= 600,
+            "Twilio's connections and timeout must be above zero.": self.connections < 1 or self.timeout <= 0,
+        }
+        return next((sentence for sentence, wrong in faults.items() if wrong), None)
+
+
+class TwilioCalls:
+    """Places calls, which speak what the gateway says when they are taken: until then Twilio knows no word of it.
+
+    Twilio knows no idempotency key: an unanswered request is looked up, never repeated.
+    """
+
+    name = "twilio_voice"
+    recovery = Recovery.LOOK_UP
+
+    def __init__(self, settings: TwilioCallSettings, *, now: Callable[[], dt.datetime]) -> None:
+        self.limits = Limits(concurrency=settings.connections, timeout=settings.timeout)
+        self._settings = settings
+        self._now = now
+        self._http: TwilioHttp | None = None
+        self._client: Any = None
+
+    @staticmethod
+    def speaks(language: str) -> bool:
+        """Tell whether there is a voice for a language; calls in others are refused with `no_voice`."""
+        return voice_for(language) is not None
+
+    async def open(self) -> None:
+        """Make the session in the running loop; raises `ChannelSettingsError` when a setting is missing or wrong."""
+        settings = self._settings
+        if fault := settings.fault():
+            raise ChannelSettingsError(fault)
+        if self._http is not None:
+            return
+        self._http = TwilioHttp(settings.connections, min(CONNECT_SECONDS, settings.timeout / 2))
+        self._client = Client(
+            settings.account_sid,
+            settings.auth_token,
+            http_client=self._http,
+            # Without it the client reads regions and edges from the process's environment.
+            environment={"TWILIO_ACCOUNT_SID": settings.account_sid},
+        )
+        self._client.api.base_url = settings.api_base_url
+
+    async def close(self) -> None:
+        """Close the session; idempotent."""
+        http, self._http, self._client = self._http, None, None
+        if http is not None:
+            await http.close()
+
+    def send(self, envelopes: Sequence[Envelope]) -> AsyncGenerator[Handover, None]:
+        """Place every call, as many at once as there are connections."""
+        return answer_each(envelopes, self._hand_over, concurrency=self._settings.connections)
+
+    async def look_up(self, envelopes: Sequence[Envelope]) -> list[Handover | None]:
+        """Find unanswered calls among those Twilio has for the number, by the delivery in the addresses it asked at.
+
+        Those of a call can be read 15 minutes after its end; as long as a call may be ours, the answer stays unknown.
+        """
+        by_number: dict[str, list[Envelope]] = defaultdict(list)
+        for envelope in envelopes:
+            if isinstance(envelope.payload, Call):
+                by_number[envelope.payload.recipient].append(envelope)
+        found: dict[str, Handover] = {}
+        async for answer in answer_each(list(by_number.items()), self._found, concurrency=self._settings.connections):
+            found |= answer
+        return [found.get(envelope.delivery) for envelope in envelopes]
+
+    def read_receipts(self, request: CallbackRequest) -> list[Receipt]:
+        """Read a signed status callback or question; raises `ReceiptRefusedError` for any other request."""
+        form = believed_form(request, self._settings.auth_token)
+        if not form.get("CallSid"):
+            raise ReceiptRefusedError(400, "CallSid is missing.")
+        if urlsplit(request.url).path == urlsplit(self._settings.call_url).path:
+            return self._told(request, form)
+        if not form.get("CallStatus"):
+            raise ReceiptRefusedError(400, "CallStatus is missing.")
+        delivery = parse_qs(urlsplit(request.url).query).get("delivery", [None])[0]
+        return [call_receipt(self.name, form, delivery=delivery, at=self._now())]
+
+    def asked_about(self, request: CallbackRequest) -> str:
+        """Name the delivery that a signed question is about; raises `ReceiptRefusedError`."""
+        return turn_of(request.url, believed_form(request, self._settings.auth_token)).delivery
+
+    def instruct(self, request: CallbackRequest, call: Call | None) -> Answer:
+        """Say what happens next in a call; None apologises and ends it."""
+        turn = turn_of(request.url, believed_form(request, self._settings.auth_token))
+        return Answer(content_type=TWIML, body=next_words(turn, call, self._settings.call_url))
+
+    def wait(self, request: CallbackRequest) -> Answer:
+        """Hold the line for a moment, and apologise once that was done too often."""
+        turn = turn_of(request.url, believed_form(request, self._settings.auth_token))
+        return Answer(content_type=TWIML, body=held(turn, self._settings.call_url))
+
+    async def news_of(self, provider_ids: Sequence[str]) -> list[Receipt]:
+        """Ask what became of calls; those Twilio does not know, or cannot tell of now, are left out."""
+        told = answer_each(list(provider_ids), self._asked, concurrency=self._settings.connections)
+        return [receipt async for receipt in told if receipt is not None]
+
+    async def check(self) -> str | None:
+        """Ask Twilio for the account, and say what is wrong with it."""
+        if fault := self._settings.fault():
+            return fault
+        if self._client is None:
+            return "The voice channel is not open."
+        try:
+            async with asyncio.timeout(self._settings.timeout):
+                account = await self._client.api.v2010.accounts(self._settings.account_sid).fetch_async()
+        except TwilioRefusalError as refusal:
+            return (
+                f"Twilio refuses the account (HTTP {refusal.status}): "
+                "check GATEWAY_TWILIO_ACCOUNT_SID and GATEWAY_TWILIO_AUTH_TOKEN."
+            )
+        except _LEFT_WITHOUT_ANSWER:
+            return "Twilio cannot be reached: check the network and GATEWAY_TWILIO_API_BASE_URL."
+        return None if account.status == "active" else "Twilio reports that the school's account is not active."
+
+    async def _hand_over(self, envelope: Envelope) -> Handover:
+        call = envelope.payload
+        if not isinstance(call, Call):
+            return self._answer(envelope, error=WRONG_PAYLOAD)
+        if not self.speaks(call.language):
+            return self._answer(envelope, error=NO_VOICE)
+        if envelope.expires_at is not None and envelope.expires_at <= self._now():
+            return self._answer(envelope, error=EXPIRED)
+        outcome = await self._create(call.recipient, envelope.delivery)
+        if isinstance(outcome, SendError):
+            return self._answer(envelope, error=outcome)
+        return self._answer(envelope, sid=outcome)
+
+    async def _create(self, number: str, delivery: str) -> str | SendError:
+        """Place one call, never twice; give Twilio's id for it or what went wrong."""
+        settings = self._settings
+        if self._client is None:
+            raise RuntimeError("Open the voice channel before sending.")
+        try:
+            async with asyncio.timeout(settings.timeout):
+                call = await self._client.calls.create_async(
+                    to=number,
+                    from_=settings.from_number,
+                    url=asking_at(settings.call_url, delivery),
+                    status_callback=asking_at(settings.status_callback_url, delivery),
+                    status_callback_event=list(PROGRESS),
+                    machine_detection="DetectMessageEnd",
+                    timeout=settings.ring_seconds,
+                    time_limit=LONGEST_CALL,
+                )
+        except TwilioRefusalError as refusal:
+            return refusal_error(refusal.status, refusal.code, refusal.retry_after)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+            return NOT_CONNECTED
+        except _LEFT_WITHOUT_ANSWER:
+            return UNANSWERED
+        return call.sid if isinstance(call.sid, str) else UNANSWERED
+
+    async def _found(self, asked: tuple[str, list[Envelope]]) -> dict[str, Handover]:
+        """Match the calls Twilio has for one number with the envelopes that wait for an answer."""
+        number, waiting = asked
+        try:
+            calls = await self._calls_to(number)
+            owners = {call.sid: await self._owner(call.sid) for call in calls}
+        except (TwilioRefusalError, *_LEFT_WITHOUT_ANSWER):
+            return {envelope.delivery: self._answer(envelope, error=UNANSWERED) for envelope in waiting}
+        by_delivery = {delivery: sid for sid, delivery in owners.items() if delivery is not None}
+        unclear = None in owners.values() or len(calls) >= LOOK_UP_LIMIT
+        found: dict[str, Handover] = {}
+        for envelope in waiting:
+            if sid := by_delivery.get(envelope.delivery):
+                found[envelope.delivery] = self._answer(envelope, sid=sid)
+            elif unclear:
+                found[envelope.delivery] = self._answer(envelope, error=UNANSWERED)
+        return found
+
+    async def _calls_to(self, number: str) -> list[Any]:
+        """List our calls to a number that are young enough."""
+        if self._client is None:
+            raise RuntimeError("Open the voice channel before looking up.")
+        async with asyncio.timeout(self._settings.timeout):
+            # Not filtered by StartTime: a call still queued at Twilio has none and would be missed.
+            calls = await self._client.calls.list_async(to=number, limit=LOOK_UP_LIMIT, page_size=LOOK_UP_LIMIT)
+        since = self._now() - LOOK_UP_WINDOW
+        ours = self._settings.from_number
+        return [call for call in calls if call._from == ours and call.date_created >= since]  # noqa: SLF001  # its name
+
+    async def _owner(self, sid: str) -> str | None:
+        """Name the delivery in the addresses that Twilio asked at during a call; None as long as it tells none."""
+        async with asyncio.timeout(self._settings.timeout):
+            events = await self._client.calls(sid).events.list_async(limit=20)
+        asked = [parse_qs(urlsplit(str((event.request or {}).get("url", ""))).query) for event in events]
+        return next((query["delivery"][0] for query in asked if "delivery" in query), None)
+
+    async def _asked(self, sid: str) -> Receipt | None:
+        """Ask Twilio for one call."""
+        if self._client is None:
+            raise RuntimeError("Open the voice channel before asking.")
+        try:
+            async with asyncio.timeout(self._settings.timeout):
+                call = await self._client.calls(sid).fetch_async()
+            form = {"CallSid": sid, "CallStatus": str(call.status), "AnsweredBy": call.answered_by or ""}
+        except (TwilioRefusalError, *_LEFT_WITHOUT_ANSWER):
+            return None
+        return call_receipt(self.name, form, delivery=None, at=self._now())
+
+    def _told(self, request: CallbackRequest, form: dict[str, str]) -> list[Receipt]:
+        """Read what a question tells."""
+        turn, sid = turn_of(request.url, form), form["CallSid"]
+        news = heard(turn)
+        if news is None:
+            return []
+        return [
+            Receipt(
+                provider=self.name,
+                event_id=f"{sid}:{news.event}",
+                status=news.status,
+                at=self._now(),
+                delivery=turn.delivery,
+                provider_id=sid,
+                code=news.code,
+                reason=news.reason,
+                explanation=news.explanation,
+                raw=form,
+            )
+        ]
+
+    def _answer(self, envelope: Envelope, sid: str | None = None, error: SendError | None = None) -> Handover:
+        return Handover(delivery=envelope.delivery, provider=self.name, provider_id=sid, error=error)
+
+
+def _is_url(text: str) -> bool:
+    return re.match(r"https?://[^/\s]", text) is not None

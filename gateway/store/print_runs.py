@@ -1,0 +1,280 @@
+"""Print runs on record: which letters wait, which run has which letter, what is to be done about a run."""
+
+import datetime as dt
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Row, and_, func, or_, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.store.bulk import BulkUpdate, insert_new, one_of
+from gateway.store.tables import deliveries, notifications, print_letters, print_runs, schools
+
+IN_RUN = "in_print_run"
+"""The code of a delivery whose letter is printed: nothing takes it back any more."""
+
+BEYOND_RECALL = "with_print_house"
+"""The code of one that its provider gives back no more."""
+
+# Written out, as parameters would hide from either database that its partial index serves.
+_WAITING = text(
+    "deliveries.channel = 'letter' AND deliveries.state = 'sent' AND deliveries.code IS NULL "
+    "AND deliveries.merged_into IS NULL"
+)
+
+
+class Waiting(NamedTuple):
+    """What waits for a school's next run."""
+
+    school: str
+    letters: int
+    since: dt.datetime
+
+
+async def waiting_letters(connection: AsyncConnection, provider: str) -> list[Waiting]:
+    """Count the letters that wait for a print run, by school."""
+    query = (
+        select(deliveries.c.school, func.count().label("letters"), func.min(deliveries.c.changed_at).label("since"))
+        .where(deliveries.c.provider == provider, _WAITING)
+        .group_by(deliveries.c.school)
+        .order_by(deliveries.c.school)
+    )
+    return [Waiting(row.school, row.letters, row.since) for row in await connection.execute(query)]
+
+
+async def load_waiting(connection: AsyncConnection, provider: str, school: str, *, limit: int) -> list[Row[Any]]:
+    """Load letters that wait, the longest waiting first."""
+    query = (
+        select(deliveries)
+        .where(deliveries.c.provider == provider, deliveries.c.school == school, _WAITING)
+        .order_by(deliveries.c.changed_at, deliveries.c.id)
+        .limit(limit)
+    )
+    return list(await connection.execute(query))
+
+
+async def lock_waiting(connection: AsyncConnection, ids: Collection[str]) -> list[Row[Any]]:
+    """Load and lock those of the letters that still wait."""
+    query = select(deliveries).where(one_of(connection, deliveries.c.id, list(ids)), _WAITING)
+    return list(await connection.execute(query.order_by(deliveries.c.id).with_for_update()))
+
+
+async def doubtful_letters(
+    connection: AsyncConnection, provider: str, *, without: Collection[str], limit: int
+) -> list[Row[Any]]:
+    """List letters that can be taken back and whose notification is cancelled or was decided under an older directory.
+
+    Each row has `id`, `school`, `notification`, `provider_id` and `cancelled`.
+    """
+    cancelled = notifications.c.status == "cancelled"
+    query = (
+        select(
+            deliveries.c.id,
+            deliveries.c.school,
+            deliveries.c.notification,
+            deliveries.c.provider_id,
+            cancelled.label("cancelled"),
+        )
+        .join(notifications, notifications.c.id == deliveries.c.notification)
+        .join(schools, schools.c.id == deliveries.c.school)
+        .where(
+            deliveries.c.provider == provider,
+            _WAITING,
+            or_(cancelled, deliveries.c.directory_version < schools.c.version),
+            deliveries.c.notification.not_in(without),
+        )
+        .order_by(deliveries.c.notification, deliveries.c.id)
+        .limit(limit)
+    )
+    return list(await connection.execute(query))
+
+
+async def mark_beyond_recall(connection: AsyncConnection, ids: Collection[str]) -> None:
+    """Note that letters cannot be taken back any more."""
+    statement = update(deliveries).where(one_of(connection, deliveries.c.id, list(ids)), _WAITING)
+    await connection.execute(statement.values(code=BEYOND_RECALL))
+
+
+async def lock_of_notification(connection: AsyncConnection, provider: str, notification: str) -> list[Row[Any]]:
+    """Load and lock the letters of a notification that still wait."""
+    query = select(deliveries).where(
+        deliveries.c.notification == notification, deliveries.c.provider == provider, _WAITING
+    )
+    return list(await connection.execute(query.order_by(deliveries.c.id).with_for_update()))
+
+
+async def reopen_for_recall(
+    connection: AsyncConnection, providers: Collection[str], notification: str, *, at: dt.datetime
+) -> None:
+    """Call a finished notification cancelled while letters of it can still be taken back."""
+    recallable = select(deliveries.c.id).where(
+        deliveries.c.notification == notification, deliveries.c.provider.in_(providers), _WAITING
+    )
+    await connection.execute(
+        update(notifications)
+        .where(notifications.c.id == notification, notifications.c.status == "finished", recallable.exists())
+        .values(status="cancelled", finished_at=at)
+    )
+
+
+async def let_go_of_old(connection: AsyncConnection, provider: str, *, before: dt.datetime) -> None:
+    """Note of letters handed over before an instant that they cannot be taken back any more."""
+    of_it = (deliveries.c.provider == provider, _WAITING, deliveries.c.changed_at < before)
+    await connection.execute(update(deliveries).where(*of_it).values(code=BEYOND_RECALL))
+
+
+async def last_run(connection: AsyncConnection, school: str) -> Row[Any] | None:
+    """Find the latest run of a school."""
+    query = select(print_runs).where(print_runs.c.school == school).order_by(print_runs.c.id.desc()).limit(1)
+    return (await connection.execute(query)).one_or_none()
+
+
+async def want_run(connection: AsyncConnection, row: Mapping[str, Any]) -> str | None:
+    """Ask for a run of a school's letters; gives its id, or None when one is asked for already."""
+    new = await insert_new(connection, print_runs, [row])
+    return str(row["id"]) if new else None
+
+
+async def wanted_run(connection: AsyncConnection, school: str) -> Row[Any] | None:
+    """Find the run of a school that is asked for and not begun."""
+    query = select(print_runs).where(print_runs.c.school == school, print_runs.c.status == "wanted")
+    return (await connection.execute(query)).one_or_none()
+
+
+async def due_runs(connection: AsyncConnection, *, now: dt.datetime, limit: int = 50) -> list[Row[Any]]:
+    """List runs about which something is to be done and nobody is at work, the oldest first."""
+    query = select(print_runs).where(print_runs.c.due_at <= now, _free(now)).order_by(print_runs.c.id).limit(limit)
+    return list(await connection.execute(query))
+
+
+async def take_run(
+    connection: AsyncConnection, run: str, *, owner: str, now: dt.datetime, until: dt.datetime
+) -> Row[Any] | None:
+    """Take a run for one worker; None when another has it or nothing is to be done about it."""
+    statement = (
+        update(print_runs)
+        .where(print_runs.c.id == run, print_runs.c.due_at <= now, _free(now))
+        .values(owner=owner, lease_until=until)
+        .returning(print_runs)
+    )
+    taken: Row[Any] | None = (await connection.execute(statement)).one_or_none()
+    return taken
+
+
+async def renew_run(connection: AsyncConnection, run: str, *, owner: str, until: dt.datetime) -> bool:
+    """Keep a run; False when another worker has it by now."""
+    statement = update(print_runs).where(print_runs.c.id == run, print_runs.c.owner == owner).values(lease_until=until)
+    return (await connection.execute(statement)).rowcount == 1
+
+
+async def update_run(connection: AsyncConnection, run: str, values: Mapping[str, Any], *, owner: str) -> bool:
+    """Write what has come of a run, if it is still this worker's."""
+    statement = update(print_runs).where(print_runs.c.id == run, print_runs.c.owner == owner).values(**values)
+    return (await connection.execute(statement)).rowcount == 1
+
+
+async def enter_letters(connection: AsyncConnection, run: str, ids: Sequence[str]) -> list[str]:
+    """Put letters into a run, which is final; gives those that no other run has."""
+    rows = [{"delivery": delivery, "run": run} for delivery in ids]
+    entered = sorted(key for (key,) in await insert_new(connection, print_letters, rows))
+    statement = update(deliveries).where(one_of(connection, deliveries.c.id, entered)).values(code=IN_RUN)
+    await connection.execute(statement)
+    return entered
+
+
+async def letters_of(connection: AsyncConnection, run: str) -> list[Row[Any]]:
+    """Load the letters of a run."""
+    query = select(print_letters).where(print_letters.c.run == run).order_by(print_letters.c.delivery)
+    return list(await connection.execute(query))
+
+
+_PLACES = BulkUpdate(
+    print_letters,
+    matching={"delivery": "delivery"},
+    values=("file", "first_page", "pages", "sheets", "postage", "sealed", "country"),
+)
+
+
+async def place_letters(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Note where in its run each letter is, and what class it has."""
+    await _PLACES.run(connection, rows)
+
+
+async def deadlines_of(connection: AsyncConnection, run: str) -> list[Row[Any]]:
+    """List the letters of a run that have a deadline: `delivery`, `notification`, `respond_by`, `expires_at`."""
+    query = (
+        select(deliveries.c.id.label("delivery"), deliveries.c.notification, notifications.c.respond_by)
+        .add_columns(deliveries.c.expires_at)
+        .join(print_letters, print_letters.c.delivery == deliveries.c.id)
+        .join(notifications, notifications.c.id == deliveries.c.notification)
+        .where(
+            print_letters.c.run == run,
+            or_(notifications.c.respond_by.is_not(None), deliveries.c.expires_at.is_not(None)),
+        )
+    )
+    return list(await connection.execute(query))
+
+
+async def still_waiting(connection: AsyncConnection, ids: Collection[str]) -> set[str]:
+    """Name those of the deliveries whose letter may be printed yet: none that has ended, or is in a closed run."""
+    running = select(print_letters.c.delivery).join(
+        print_runs, and_(print_runs.c.id == print_letters.c.run, print_runs.c.status == "printing")
+    )
+    query = select(deliveries.c.id).where(
+        one_of(connection, deliveries.c.id, list(ids)),
+        or_(
+            deliveries.c.state.in_(("queued", "retrying", "sending", "unknown", "held")),
+            and_(deliveries.c.state == "sent", deliveries.c.code.is_(None)),
+            deliveries.c.id.in_(running),
+        ),
+    )
+    return set((await connection.execute(query)).scalars())
+
+
+async def find_run(connection: AsyncConnection, school: str, run: str, *, lock: bool = False) -> Row[Any] | None:
+    """Find a run of this school."""
+    query = select(print_runs).where(print_runs.c.school == school, print_runs.c.id == run)
+    return (await connection.execute(query.with_for_update() if lock else query)).one_or_none()
+
+
+async def list_runs(
+    connection: AsyncConnection, school: str, *, after: tuple[Any, ...] = (), limit: int = 100
+) -> list[Row[Any]]:
+    """List a school's runs, newest first; `after` is the id of the last one seen."""
+    query = select(print_runs).where(print_runs.c.school == school)
+    if after:
+        query = query.where(print_runs.c.id < after[0])
+    return list(await connection.execute(query.order_by(print_runs.c.id.desc()).limit(limit)))
+
+
+async def classes_of(connection: AsyncConnection, run: str) -> list[Row[Any]]:
+    """Count a run's letters and sheets by class: `postage`, `sealed`, `letters`, `sheets`."""
+    query = (
+        select(
+            print_letters.c.postage,
+            print_letters.c.sealed,
+            func.count().label("letters"),
+            func.sum(print_letters.c.sheets).label("sheets"),
+        )
+        .where(print_letters.c.run == run, print_letters.c.postage.is_not(None))
+        .group_by(print_letters.c.postage, print_letters.c.sealed)
+        .order_by(print_letters.c.postage, print_letters.c.sealed)
+    )
+    return list(await connection.execute(query))
+
+
+async def post_run(connection: AsyncConnection, run: str, on: dt.date) -> None:
+    """Note on which day a run was posted."""
+    await connection.execute(update(print_runs).where(print_runs.c.id == run).values(posted_on=on.isoformat()))
+
+
+async def find_letter(connection: AsyncConnection, school: str, delivery: str) -> Row[Any] | None:
+    """Find a delivery of this school that is a letter."""
+    query = select(deliveries).where(
+        deliveries.c.id == delivery, deliveries.c.school == school, deliveries.c.channel == "letter"
+    )
+    return (await connection.execute(query)).one_or_none()
+
+
+def _free(now: dt.datetime) -> Any:
+    return or_(print_runs.c.lease_until.is_(None), print_runs.c.lease_until <= now)

@@ -1,0 +1,378 @@
+"""Letters from the spool to the post: each is printed once, and never what is barred when its run is closed."""
+
+import csv
+import dataclasses
+import datetime as dt
+import io
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import pytest_asyncio
+from pypdf import PdfReader
+
+from gateway.dispatch.refusals import Refused
+from gateway.settings import Share
+from gateway.settings.letters import LetterSettings
+from gateway.store.notifications import cancel
+from gateway.store.tables import delivery_events, point_marks, print_letters, print_runs, receipts
+from tests.flow.families import DAD, HOUSE, MUM, TOGETHER, parents
+from tests.flow.installation import PRINCIPAL, Installation, installed
+from tests.unit.rules.households import Row, deny, directory, email, letter
+
+MONDAY_NOON = dt.datetime(2026, 6, 15, 11, tzinfo=dt.UTC)
+
+
+def spooling(folder: Path, **changes: Any) -> dict[str, Any]:
+    """Say that letters go to a spool."""
+    fields = {"letter_provider": (Share("spool", 1),), "letter_spool_dir": folder / "spool", **changes}
+    return {"letters": LetterSettings(**fields)}
+
+
+@pytest_asyncio.fixture
+async def office(servers_urls: tuple[str, str | None], tmp_path: Path) -> AsyncIterator[Installation]:
+    """Give a gateway at work that spools letters, on a Monday at noon."""
+    database_url, redis_url = servers_urls
+    async with installed(database_url, redis_url, tmp_path, changes=spooling(tmp_path)) as installation:
+        installation.time.now = MONDAY_NOON
+        yield installation
+
+
+async def spooled(gateway: Installation, *contacts: str, category: str = "report", **fields: Any) -> str:
+    """Send something to contacts who have a postal address only; gives the notification."""
+    await gateway.put(people(*contacts))
+    notification = await gateway.post(category, **fields)
+    await gateway.at_rest()
+    return notification
+
+
+def people(*contacts: str, **more: list[Row]) -> Any:
+    """Make parents who live apart, each in a house of their own."""
+    named = {"mum": MUM, "dad": DAD}
+    points = [letter(contact, f"{number} Weir Street") for number, contact in enumerate(contacts, 1)]
+    unnamed = {each: {"id": each, "given_name": each.title(), "family_name": "Sample"} for each in contacts}
+    rows = {"contacts": [named.get(each, unnamed[each]) for each in contacts], "contact_points": points, **more}
+    return directory(relationships=parents(*contacts), **rows)
+
+
+async def run_now(gateway: Installation) -> str:
+    """Close a run by hand and wait until it is ready; gives its id."""
+    run = await gateway.front.services.printing.close(PRINCIPAL)
+    await settled(gateway, run)
+    return run
+
+
+async def settled(gateway: Installation, run: str) -> None:
+    """Wait until nothing is left to be done about a run."""
+
+    async def done() -> bool:
+        (row,) = await gateway.rows(print_runs, print_runs.c.id == run)
+        return row.due_at is None or row.fault is not None
+
+    async def told() -> bool:
+        return not await gateway.rows(receipts, receipts.c.applied_at.is_(None))
+
+    await gateway.until(done)
+    await gateway.until(told)
+    await gateway.at_rest()
+
+
+def spool(gateway: Installation) -> Path:
+    """Give the spool's folder."""
+    return gateway.front.settings.letters.letter_spool_dir
+
+
+def listed(gateway: Installation, run: str) -> list[dict[str, str]]:
+    """Read a run's manifest."""
+    text = (spool(gateway) / "runs" / run / "manifest.csv").read_text()
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def words_of(gateway: Installation, run: str) -> str:
+    """Read everything that a run prints."""
+    files = sorted((spool(gateway) / "runs" / run).glob("*.pdf"))
+    return "\n".join(page.extract_text() for path in files for page in PdfReader(path).pages)
+
+
+async def test_what_waits_is_printed_at_the_cut_off(office: Installation) -> None:
+    """Before it nothing happens; at half past five, local time, the run is closed and its letters are printed."""
+    await spooled(office, "mum", "dad")
+    assert set((await office.states()).values()) == {"sent"}
+    await office.forward(hours=5, minutes=20)
+    assert await office.rows(print_runs) == []
+    await office.forward(minutes=15)
+    (run,) = await office.rows(print_runs)
+    await settled(office, run.id)
+    (run,) = await office.rows(print_runs)
+    assert (run.status, run.reason, run.letters, run.sheets) == ("closed", "cut_off", 2, 2)
+    assert {row["delivery"] for row in listed(office, run.id)} == {row.id for row in await office.deliveries()}
+    text = words_of(office, run.id)
+    assert "Zinnia Quillfeather" in text
+    assert "Bartholomew Vantongeren" in text
+    assert [event.news for event in await office.rows(delivery_events)] == ["printed", "printed"]
+    assert list((spool(office) / "waiting").glob("*.json")) == []
+
+
+async def test_a_full_run_is_closed_before_the_cut_off(servers_urls: tuple[str, str | None], tmp_path: Path) -> None:
+    """So many letters wait that the printer may begin; no run has more."""
+    changes = spooling(tmp_path, letter_run_size=2)
+    async with installed(*servers_urls, tmp_path, changes=changes) as office:
+        office.time.now = MONDAY_NOON
+        await spooled(office, "a", "b", "c")
+        await office.forward(seconds=10)
+        (run,) = await office.rows(print_runs)
+        await settled(office, run.id)
+        (run,) = await office.rows(print_runs)
+        assert (run.reason, run.letters) == ("full", 2)
+        await office.forward(seconds=10)
+        assert len(await office.rows(print_runs)) == 1
+        second = await run_now(office)
+        assert len(listed(office, second)) == 1
+        assert len(await office.rows(print_letters)) == 3
+
+
+async def test_a_letter_is_in_one_run(office: Installation) -> None:
+    """What is printed is not printed again; when nothing waits there is no run."""
+    await spooled(office, "mum")
+    await run_now(office)
+    with pytest.raises(Refused) as refused:
+        await office.front.services.printing.close(PRINCIPAL)
+    assert refused.value.status == 409
+    await office.forward(days=1)
+    assert len(await office.rows(print_runs)) == 1
+
+
+async def test_a_cancelled_letter_is_not_printed(office: Installation) -> None:
+    """The notification is withdrawn while its letters wait: none is printed, and their timelines say so."""
+    notification = await spooled(office, "mum", "dad")
+    await cancelled(office, notification)
+    await office.forward(seconds=10)
+    assert set((await office.states()).values()) == {"cancelled"}
+    assert {event.news for event in await office.rows(delivery_events)} == {"called_off"}
+    with pytest.raises(Refused):
+        await office.front.services.printing.close(PRINCIPAL)
+
+
+async def test_whoever_is_barred_by_now_gets_no_letter(office: Installation) -> None:
+    """A court order comes after the hand-over: that letter is taken back within a minute, the other one is printed."""
+    notification = await spooled(office, "mum", "dad")
+    await office.put(people("mum", "dad", restrictions=[deny("dad")]))
+    await office.forward(seconds=10)
+    assert await office.states() == {"mum-l": "sent", "dad-l": "suppressed"}
+    assert (await office.decided(notification))["kid", "dad"].startswith("exclude R01")
+    run = await run_now(office)
+    assert len(listed(office, run)) == 1
+    assert "Vantongeren" not in words_of(office, run)
+
+
+async def test_the_rules_are_asked_when_the_run_is_closed(idle: Installation, tmp_path: Path) -> None:
+    """Even when no round of the clock came between: whoever closes the run asks first."""
+    del idle
+    own = f"sqlite+aiosqlite:///{tmp_path / 'own.db'}"
+    async with installed(own, None, tmp_path, changes=spooling(tmp_path)) as office:
+        office.time.now = MONDAY_NOON
+        notification = await spooled(office, "mum", "dad")
+        await office.put(people("mum", "dad", restrictions=[deny("dad")]))
+        run = await run_now(office)
+        assert len(listed(office, run)) == 1
+        assert await office.states(notification) == {"mum-l": "sent", "dad-l": "suppressed"}
+
+
+async def test_a_letter_goes_to_the_address_of_this_day(office: Installation) -> None:
+    """Who has moved since the hand-over gets it at the new address, not the old one."""
+    await spooled(office, "mum")
+    moved = directory(relationships=parents("mum"), contacts=[MUM], contact_points=[letter("mum", "99 New Road")])
+    await office.put(moved)
+    run = await run_now(office)
+    text = words_of(office, run)
+    assert "99 New Road" in text
+    assert "1 Weir Street" not in text
+
+
+async def test_of_a_joint_letter_only_who_may_still_read_it_is_named(office: Installation) -> None:
+    """One of two who share a letter is barred: the other's letter is written anew."""
+    couple = parents("mum", "dad")
+    points = [letter("mum", HOUSE), letter("dad", HOUSE)]
+    rows: dict[str, Any] = {"contacts": [MUM, DAD], "contact_points": points, "households": [TOGETHER]}
+    await office.put(directory(relationships=couple, **rows))
+    await office.post("report")
+    await office.at_rest()
+    await office.put(directory(relationships=couple, restrictions=[deny("dad")], **rows))
+    await office.forward(seconds=10)
+    run = await run_now(office)
+    text = words_of(office, run)
+    assert "Quillfeather" in text
+    assert "Vantongeren" not in text
+    assert len(listed(office, run)) == 1
+
+
+async def test_a_letter_that_cannot_be_printed_goes_by_the_next_route(office: Installation) -> None:
+    """One letter has a sign that no font knows: the others are printed, its contact is reached by other means."""
+    await office.put(
+        directory(
+            relationships=parents("mum", "dad"),
+            contacts=[{**MUM, "family_name": "Quill\N{PARTY POPPER}"}, DAD],
+            contact_points=[letter("mum", HOUSE), letter("dad", "2 Weir Street")],
+        )
+    )
+    await office.post("report")
+    await office.at_rest()
+    run = await run_now(office)
+    assert len(listed(office, run)) == 1
+    assert await office.states() == {"mum-l": "failed", "dad-l": "sent"}
+    failed = next(row for row in await office.deliveries() if row.point == "mum-l")
+    assert failed.code == "missing-glyph"
+    assert [task.kind for task in await office.tasks()] == ["reach_by_hand"]
+    assert "Letters: 1" in words_of(office, run)
+
+
+async def test_a_lost_letter_is_no_silent_loss(office: Installation) -> None:
+    """A file that has vanished from the spool fails its delivery; staff hear of it."""
+    await spooled(office, "mum", "dad")
+    row = next(row for row in await office.deliveries() if row.point == "mum-l")
+    (spool(office) / "waiting" / f"{row.id}.json").unlink()
+    run = await run_now(office)
+    assert len(listed(office, run)) == 1
+    assert await office.states() == {"mum-l": "failed", "dad-l": "sent"}
+    assert len(await office.tasks()) == 1
+
+
+async def test_classes_have_files_of_their_own(office: Installation) -> None:
+    """Sealed letters and letters abroad are never between others; each file begins with its separator."""
+    points = [letter("mum", HOUSE), letter("dad", "2 Weir Street")]
+    points[1]["address"] = {"lines": ["Rue 1", "75001 Paris"], "postcode": "", "country": "FR"}
+    rows: dict[str, Any] = {"contacts": [MUM, DAD], "contact_points": points}
+    await office.put(directory(relationships=parents("mum", "dad"), **rows))
+    await office.post("report")
+    await office.post("newsletter")
+    await office.at_rest()
+    run = await run_now(office)
+    folder = spool(office) / "runs" / run
+    names = sorted(path.name for path in folder.glob("*.pdf"))
+    assert names == ["europe-0001.pdf", "europe-sealed-0001.pdf", "second-0001.pdf", "second-sealed-0001.pdf"]
+    for name in names:
+        reader = PdfReader(folder / name)
+        first = reader.pages[0].extract_text()
+        assert ("seal each letter" in first) == ("sealed" in name)
+        assert "File 1 of 1" in first
+        assert "Letters: 1" in first
+        assert not any(name in first for name in ("Quillfeather", "Vantongeren", "Weir"))
+        assert "/StructTreeRoot" in reader.trailer["/Root"]
+    assert {(row["postage"], row["sealed"], row["country"]) for row in listed(office, run)} == {
+        ("second", "no", "GB"),
+        ("second", "yes", "GB"),
+        ("europe", "no", "FR"),
+        ("europe", "yes", "FR"),
+    }
+    total = msgspec.json.decode((folder / "totals.json").read_bytes())
+    assert total["letters"] == 4
+    assert total["classes"]["europe-sealed"] == {"letters": 1, "sheets": 1}
+    assert len((folder / "SHA256SUMS").read_text().splitlines()) == 6
+    for private in ("Zinnia", "Weir", "75001", "News of"):
+        assert private not in (folder / "manifest.csv").read_text() + (folder / "totals.json").read_text()
+
+
+async def test_posting_is_told_to_every_letter(office: Installation) -> None:
+    """The office says on which day the run was posted; said twice it counts once, said otherwise it is refused."""
+    await spooled(office, "mum", "dad")
+    run = await run_now(office)
+    desk = office.front.services.printing
+    today = MONDAY_NOON.date()
+    for wrong in (today + dt.timedelta(days=1), today - dt.timedelta(days=1)):
+        with pytest.raises(Refused) as refused:
+            await desk.note_posted(PRINCIPAL, run, wrong)
+        assert refused.value.status == 422
+    await desk.note_posted(PRINCIPAL, run, today)
+    await desk.note_posted(PRINCIPAL, run, today)
+    news = [event.news for event in await office.rows(delivery_events)]
+    assert sorted(news) == ["in_transit", "in_transit", "printed", "printed"]
+    office.time.now += dt.timedelta(days=1)
+    with pytest.raises(Refused) as refused:
+        await desk.note_posted(PRINCIPAL, run, today + dt.timedelta(days=1))
+    assert refused.value.status == 409
+
+
+async def test_returned_mail_ends_the_address(office: Installation) -> None:
+    """Gone away: the next contact point is tried at once, and the address is dead for everyone who has it (R34)."""
+    await office.put(
+        directory(
+            relationships=parents("mum", "dad"),
+            contacts=[{**MUM, "preferences": {"channels": {"*": ["letter"]}}}, DAD],
+            contact_points=[letter("mum", HOUSE), email("mum"), letter("dad", HOUSE)],
+        )
+    )
+    await office.post("report")
+    await office.at_rest()
+    row = next(row for row in await office.deliveries() if row.point == "mum-l")
+    desk = office.front.services.printing
+    with pytest.raises(Refused) as refused:
+        await desk.note_returned(PRINCIPAL, row.id, "gone away")
+    assert refused.value.status == 409
+    await run_now(office)
+    await desk.note_returned(PRINCIPAL, row.id, "gone away")
+    await desk.note_returned(PRINCIPAL, row.id, "gone away")
+    await office.at_rest()
+    assert (await office.states())["mum-l"] == "failed"
+    assert (await office.states())["mum-e"] == "sent"
+    assert [mark.state for mark in await office.rows(point_marks)] == ["dead"]
+    later = await office.post("report")
+    await office.at_rest()
+    assert (await office.decided(later))["kid", "dad"] == "unreachable R24"
+
+
+async def test_a_letter_that_would_come_too_late_is_a_task(office: Installation) -> None:
+    """The deadline is nearer than first class can be: the office is told to telephone as well."""
+    await spooled(office, "mum", category="consent", respond_by=(MONDAY_NOON + dt.timedelta(hours=20)).isoformat())
+    run = await run_now(office)
+    assert listed(office, run)[0]["postage"] == "first"
+    assert [task.kind for task in await office.tasks()] == ["letters_late"]
+
+
+async def test_a_letter_whose_time_is_over_is_not_printed(office: Installation) -> None:
+    """It waited over its own end: nobody gets news that is out of date."""
+    await spooled(office, "mum", expires_at=(MONDAY_NOON + dt.timedelta(hours=1)).isoformat())
+    office.time.now += dt.timedelta(hours=2)
+    await run_now(office)
+    assert await office.states() == {"mum-l": "expired"}
+    assert await office.rows(print_letters) == []
+
+
+async def test_another_school_sees_nothing(office: Installation) -> None:
+    """Runs, files and letters are the school's own."""
+    await spooled(office, "mum")
+    run = await run_now(office)
+    other = dataclasses.replace(PRINCIPAL, school="other")
+    (row,) = await office.deliveries()
+    desk = office.front.services.printing
+    for call in (
+        desk.note_posted(other, run, MONDAY_NOON.date()),
+        desk.note_returned(other, row.id, "gone away"),
+        desk.file(other, run, "manifest.csv"),
+        desk.close(other),
+    ):
+        with pytest.raises(Refused):
+            await call
+    with pytest.raises(Refused):
+        await desk.file(PRINCIPAL, run, "../../../etc/passwd")
+    assert (await desk.file(PRINCIPAL, run, "manifest.csv")).is_file()
+
+
+async def test_letters_of_yesterday_are_decided_about_again(office: Installation) -> None:
+    """What was handed over after the cut-off is printed on the next working day, as the rules say then."""
+    office.time.now = dt.datetime(2026, 6, 19, 17, tzinfo=dt.UTC)  # Friday at six
+    await spooled(office, "mum")
+    await office.forward(days=2)
+    assert await office.rows(print_runs) == []
+    await office.move_to(dt.datetime(2026, 6, 22, 16, 40, tzinfo=dt.UTC))
+    (run,) = await office.rows(print_runs)
+    await settled(office, run.id)
+    assert "22 June 2026" in words_of(office, run.id)
+
+
+async def cancelled(gateway: Installation, notification: str) -> None:
+    """Cancel a notification as the API does."""
+    async with gateway.front.database.writing() as connection:
+        await cancel(connection, notification, at=gateway.time())
+        await gateway.front.services.printing.call_off(connection, notification)
