@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from channels.base import Inbound, Receipt, ReceiptStatus, RejectReason
-from channels.email_reading import Part, addresses_in, header_of, read_mail, words_of
+from channels.email_reading import Part, addresses_in, author_in, header_of, read_mail, words_of
 from channels.smtp_replies import Stage, reply_error
 
 PROVIDER = "returned_mail"
@@ -201,8 +201,10 @@ def _complaint(arrival: Arrival, mail: Part, found: Part) -> Report:
 
 # --- automatic answers (RFC 3834) -----------------------------------------------------------------------------
 
-_MARKS = ("x-autoreply", "x-autorespond", "x-autoresponder", "x-mail-autoreply", "x-auto-response-suppress")
-_PRECEDENCE = frozenset({"auto_reply", "auto-reply", "bulk", "junk", "list"})
+_MARKS = ("x-autoreply", "x-autorespond", "x-autoresponder", "x-mail-autoreply")
+_AUTOMATIC = frozenset({"auto_reply", "auto-reply"})
+_BULK = frozenset({"bulk", "junk", "list"})
+"""Of `Precedence`. Some companies put these, or `X-Auto-Response-Suppress`, on all their mail, and so on answers."""
 _SUBJECTS = re.compile(
     r"(automatic reply|auto(matic)?[ -]?response|auto[ -]?reply|out of (the )?office|automatische antwort"
     r"|abwesenheitsnotiz|réponse automatique|respuesta automática|resposta automática|risposta automatica"
@@ -217,15 +219,24 @@ def _is_vacation(mail: Part) -> bool:
     """Tell whether a mail program answered for somebody who is away."""
     return (
         _submitted(mail) == "auto-replied"
+        or _precedence(mail) in _AUTOMATIC
         or any(mark in mail.headers for mark in _MARKS)
+        or ("x-auto-response-suppress" in mail.headers and not _is_answer(mail))
         or _SUBJECTS.match(mail.header("subject").strip().lower()) is not None
     )
 
 
 def _is_generated(mail: Part) -> bool:
     """Tell whether no person wrote it, whatever it is."""
-    precedence = mail.headers.get("precedence", "").strip().lower()
-    return _submitted(mail) not in {"no", ""} or precedence in _PRECEDENCE
+    return _submitted(mail) not in {"no", ""} or (_precedence(mail) in _BULK and not _is_answer(mail))
+
+
+def _is_answer(mail: Part) -> bool:
+    return _ANSWERS.match(mail.header("subject").strip()) is not None
+
+
+def _precedence(mail: Part) -> str:
+    return mail.headers.get("precedence", "").strip().lower()
 
 
 def _submitted(mail: Part) -> str:
@@ -303,14 +314,14 @@ def _answer(arrival: Arrival, mail: Part) -> Inbound:
     words = words_of(mail)
     subject = mail.header("subject").strip()
     body = words.text
-    if subject and (not body or not _ANSWERS.match(subject)):
+    if subject and not (body and _is_answer(mail)):
         body = f"{subject}\n\n{body}".strip()
     contents = [hashlib.sha256(enclosure.content).hexdigest() for enclosure in words.enclosures]
     return Inbound(
         provider=PROVIDER,
         event_id=_digest("reply", arrival.delivery, _name_of(mail), body, *contents),
         at=arrival.at,
-        sender=next(iter(addresses_in(mail.headers.get("from", ""))), arrival.sender),
+        sender=author_in(mail.headers.get("from", "")) or arrival.sender,
         recipient=arrival.recipient,
         body=body,
         delivery=arrival.delivery,

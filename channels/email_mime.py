@@ -40,6 +40,7 @@ class Attached(NamedTuple):
     name: str
     content_type: str
     content: bytes
+    """Of a text in UTF-8."""
 
 
 _CRLF = b"\r\n"
@@ -89,12 +90,13 @@ class PreparedMail:
         subject: Sequence[Hashable],
         plain: Sequence[Hashable],
         html: Sequence[Hashable] | None = None,
-        attached: Sequence[Attached] = (),
+        files: bytes = b"",
         headers: Mapping[str, str] | None = None,
     ) -> "PreparedMail":
-        """Encode what all recipients share, files among it; raises `UnsafeHeaderError`.
+        """Encode what all recipients share; raises `UnsafeHeaderError`.
 
-        `sender` is name and address; `headers` are further ones whose values are printable ASCII.
+        `sender` is name and address; `files` come from `encoded_files`; `headers` are further ones whose values are
+        printable ASCII.
         """
         fixed = {
             "From": _mailbox("From", *sender),
@@ -107,7 +109,7 @@ class PreparedMail:
         return cls(
             _subject=tuple(subject),
             _fixed_headers="".join(_header(name, value) for name, value in fixed.items()),
-            _body=_Body.of(_with_files(_pieces_of_body(plain, html), attached)),
+            _body=_Body.of(_with_files(_pieces_of_body(plain, html), files)),
             _encoded_subject=_text("Subject", "".join(str(part) for part in subject)) if complete else None,
         )
 
@@ -208,27 +210,26 @@ def _pieces_of_body(plain: Sequence[Hashable], html: Sequence[Hashable] | None) 
     )
 
 
-def _with_files(body: tuple[_Piece, ...], attached: Sequence[Attached]) -> tuple[_Piece, ...]:
-    """Put files behind the text of a mail."""
-    if not attached:
-        return body
+def encoded_files(attached: Sequence[Attached]) -> bytes:
+    """Write files as they follow the text of a mail, once for all languages and looks: they may be megabytes."""
     boundary = _CRLF + b"--" + _FILE_BOUNDARY.encode()
-    return _merged(
-        [
-            f'Content-Type: multipart/mixed; boundary="{_FILE_BOUNDARY}"\r\n'.encode(),
-            boundary + _CRLF,
-            *body,
-            *(boundary + _CRLF + _file_part(file) for file in attached),
-            boundary + b"--" + _CRLF,
-        ]
-    )
+    return b"".join([*(boundary + _CRLF + _file_part(file) for file in attached), boundary, b"--", _CRLF])
+
+
+def _with_files(body: tuple[_Piece, ...], files: bytes) -> tuple[_Piece, ...]:
+    """Put files behind the text of a mail, as a piece of their own that is not copied."""
+    if not files:
+        return body
+    opening = f'Content-Type: multipart/mixed; boundary="{_FILE_BOUNDARY}"\r\n\r\n--{_FILE_BOUNDARY}\r\n'.encode()
+    return (*_merged([opening, *body]), files)
 
 
 def _file_part(file: Attached) -> bytes:
     """Write a file as a part; the standard library knows how names in any script are written (RFC 2231)."""
     main, _, sub = file.content_type.partition("/")
     part = EmailMessage(policy=SMTP)
-    part.set_content(file.content, main, sub, disposition="attachment", filename=file.name)
+    of_text = {"charset": "utf-8"} if main == "text" else None
+    part.set_content(file.content, main, sub, disposition="attachment", filename=file.name, params=of_text)
     del part["MIME-Version"]
     return part.as_bytes().removesuffix(_CRLF)
 

@@ -40,6 +40,7 @@ _CHARSETS = re.compile(
 )
 """Names of character sets that mails have; Python knows some codecs more that take long or are none."""
 _ADDRESS = re.compile(r"[^\s<>()\[\]:;,\"]{1,250}@[^\s<>()\[\]:;,\"]{1,250}")
+_BRACKETED = re.compile(r"<([^<>]*)>")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,6 +110,12 @@ def header_of(content: bytes) -> Mapping[str, str]:
 def addresses_in(text: str) -> tuple[str, ...]:
     """Find the bare addresses in a header, in lower case."""
     return tuple(match[0].strip(".'").lower() for match in _ADDRESS.finditer(text[:MOST_VALUE]))
+
+
+def author_in(text: str) -> str:
+    """Find the address in a header that names one author, lower case; what stands in the name is not it."""
+    bracketed = _BRACKETED.findall(text[:MOST_VALUE])
+    return next(iter(addresses_in(bracketed[-1] if bracketed else text)), "")
 
 
 def words_of(part: Part) -> Words:

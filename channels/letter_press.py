@@ -47,7 +47,8 @@ async def press(jobs: Sequence[Job], *, processes: int = 2) -> list[Made]:
         await asyncio.gather(*workers)
     finally:
         for worker in workers:
-            worker.cancel()
+            if not worker.cancelling():  # told twice, it would not wait for its process to end
+                worker.cancel()
         await asyncio.gather(*workers, return_exceptions=True)
     return [made[index] for index in range(len(jobs))]
 

@@ -55,12 +55,14 @@ class SftpCourier:
             raise UploadError("The print house's SFTP server has another key than agreed; nothing was sent.") from None
         except asyncssh.PermissionDenied:
             raise UploadError("The print house's SFTP server does not accept the gateway's key.") from None
-        except (asyncssh.Error, TimeoutError, ConnectionError) as error:
+        except (asyncssh.Error, TimeoutError) as error:
             kind = type(error).__name__
             raise UploadError(f"The print house's SFTP server did not take the run ({kind}).") from None
         except OSError as error:
             if error.filename is None:
-                raise UploadError(f"The print house's SFTP server cannot be reached ({error.strerror}).") from None
+                raise UploadError(
+                    f"The print house's SFTP server cannot be reached ({type(error).__name__})."
+                ) from None
             raise
 
     async def check(self) -> str | None:

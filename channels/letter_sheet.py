@@ -76,6 +76,9 @@ class WindowGeometry:
 
 PRINTER_DEFAULT = WindowGeometry()
 
+US_WINDOW = WindowGeometry(paper="us-letter", address_printed=False)
+"""For a print house in the United States that writes the address itself: 15-95 by 21-72 mm stay blank for it."""
+
 
 def typeset(sheet: Sheet, geometry: WindowGeometry = PRINTER_DEFAULT) -> bytes:
     """Set one letter and return its PDF; raises `LetterError`. Safe to call from several threads, one sets at a time.

@@ -27,7 +27,7 @@ _HARMLESS = re.compile(
 of a person, or where somebody was."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9 ._:+/@-]*")
-_TELLING = re.compile(r"@|\+\d{7}|(?<!\d)\d{9,15}(?!\d)")
+_TELLING = re.compile(r"@|\+\d{7}|(?<![0-9A-Za-z])\d{9,15}(?![0-9A-Za-z])")
 """An address or a telephone number, which some provider may put where its documents promise a code."""
 
 _LONG_NUMBER = re.compile(r"\d{9,20}")

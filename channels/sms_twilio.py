@@ -48,7 +48,7 @@ class _NoNews(Enum):
 
     OF_THIS = "of_this"
     AT_ALL = "at_all"
-    """Twilio wants to be left alone."""
+    """Twilio cannot be reached, or wants to be left alone."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -169,7 +169,7 @@ class TwilioTexts:
         return [found.get(envelope.delivery) for envelope in envelopes]
 
     async def news_of(self, provider_ids: Sequence[str]) -> list[Receipt]:
-        """Ask Twilio for texts whose callbacks never came; stops asking when Twilio wants to be left alone."""
+        """Ask Twilio for texts whose callbacks never came; stops asking where going on would do no good."""
         waiting = list(dict.fromkeys(provider_ids))
         found: list[Receipt] = []
         async with aclosing(answer_each(waiting, self._news_of, concurrency=self._settings.connections)) as answers:
@@ -272,9 +272,11 @@ class TwilioTexts:
                 message = await self._client.messages(sid).fetch_async()
         except TwilioRefusalError as refusal:
             return _NoNews.OF_THIS if refusal.status == 404 else _NoNews.AT_ALL
+        except (aiohttp.ClientError, OSError):
+            return _NoNews.AT_ALL
         except _LEFT_WITHOUT_ANSWER:
             return _NoNews.OF_THIS
-        return asked_receipt(message, at=self._now()) or _NoNews.OF_THIS
+        return asked_receipt(message, sid, at=self._now()) or _NoNews.OF_THIS
 
     async def _found(self, asked: tuple[str, list[Envelope]]) -> dict[str, Handover]:
         """Match the texts Twilio has for one number with the envelopes that wait for an answer."""

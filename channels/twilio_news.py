@@ -55,10 +55,13 @@ def told_receipt(form: Mapping[str, str], delivery: str | None, *, at: dt.dateti
     return _receipt(sid, status, _stored(form.get("ErrorCode", ""))[:_LONGEST_CODE], delivery, form, at)
 
 
-def asked_receipt(message: Any, *, at: dt.datetime) -> Receipt | None:
-    """Read a message resource: the same event as the callback that tells the same, so that either may come first."""
-    sid, status, code = message.sid, message.status, message.error_code
-    if not isinstance(sid, str) or not isinstance(status, str) or not _SID.fullmatch(sid):
+def asked_receipt(message: Any, sid: str, *, at: dt.datetime) -> Receipt | None:
+    """Read the resource of a message: the same event as the callback that tells the same; either may come first.
+
+    None when it is about another message, or makes no sense.
+    """
+    status, code = message.status, message.error_code
+    if message.sid != sid or not isinstance(status, str) or not _STATUS.fullmatch(status):
         return None
     return _receipt(sid, status, str(code) if isinstance(code, int) else "", None, {"asked": True}, at)
 

@@ -2,7 +2,7 @@
 
 import base64
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from urllib.parse import parse_qsl, urlsplit
 
 from channels.base import CallbackRequest
@@ -33,9 +33,9 @@ def believed_form(request: CallbackRequest, secret: str) -> dict[str, str]:
     if len(request.body) > LARGEST_BODY:
         raise ReceiptRefusedError(413, f"The body is longer than {LARGEST_BODY} bytes.")
     fields = _decoded(request)
-    expected = [signature(secret, url, fields) for url in _spellings(request.url)]
-    matches = [hmac.compare_digest(candidate.encode(), given.encode()) for candidate in expected]
-    if not any(matches):
+    if not any(
+        hmac.compare_digest(signature(secret, url, fields).encode(), given.encode()) for url in _spellings(request.url)
+    ):
         raise ReceiptRefusedError(403, "The signature does not fit the URL and the body.")
     return dict(fields)
 
@@ -55,12 +55,14 @@ def _decoded(request: CallbackRequest) -> list[tuple[str, str]]:
         raise ReceiptRefusedError(400, "The body is not a form in UTF-8.") from None
 
 
-def _spellings(url: str) -> list[str]:
-    """Write the URL without and with its port: Twilio signs now one, now the other."""
+def _spellings(url: str) -> Iterator[str]:
+    """Write the URL as it is, without and with its port: Twilio signs now one, now the other."""
+    yield url
     parts = urlsplit(url)
     try:
         port = parts.port or _DEFAULT_PORTS[parts.scheme]
     except (ValueError, KeyError):
-        return [url]
+        return
     host = parts.netloc.rsplit(":", 1)[0] if parts.port else parts.netloc
-    return [url, parts._replace(netloc=host).geturl(), parts._replace(netloc=f"{host}:{port}").geturl()]
+    yield parts._replace(netloc=host).geturl()
+    yield parts._replace(netloc=f"{host}:{port}").geturl()

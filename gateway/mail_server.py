@@ -17,21 +17,22 @@ from urllib.parse import urlsplit
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from channels.base import Inbound
-from channels.email_bounces import Arrival, Report, read_answer, read_bounce
-from gateway.dispatch.returned_mail import TooManyRepliesError
+from channels.email_bounces import Arrival, read_answer, read_bounce
+from gateway.dispatch.returned_mail import NobodysReplyError, TooManyRepliesError
 from gateway.services import Services
 from gateway.settings import InboundSettings, Settings, SettingsError
 
 _log = logging.getLogger(__name__)
 
-MOST_CONNECTIONS = 30
+MOST_CONNECTIONS = 20
 """At once; each may hold one mail in memory. Mail servers that meet a 421 come again."""
 MOST_RECIPIENTS = 20
 """Of one mail: a bounce has one, an answer to two of our mails two."""
 IDLE_SECONDS = 300.0
 """Until a connection is cut that sends no command, or whose mail takes longer (RFC 5321, 4.5.3.2)."""
-_READERS_AT_ONCE = 2
+_LARGE = 1_000_000
+"""Bytes; reading a mail with its files takes several times its size."""
+_LARGE_AT_ONCE = 2
 _COMMANDS = 2_000
 """Of one kind on one connection."""
 _LINE = 65_536
@@ -55,16 +56,16 @@ class MailDesk:
     def __init__(self, services: Services, *, most_bytes: int) -> None:
         self._services = services
         self._most_bytes = most_bytes
-        self._reading = asyncio.Semaphore(_READERS_AT_ONCE)
+        self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
 
     async def handle_EHLO(  # noqa: N802  # aiosmtpd's name
         self, _server: SMTP, session: Session, _envelope: Envelope, hostname: str, responses: list[str]
     ) -> list[str]:
         """Offer what we do; nobody needs to log in here."""
         session.host_name = hostname
-        offers = [line for line in responses[1:] if line[4:8] not in {"AUTH", "HELP", "SIZE"}]
-        return [responses[0], f"250-SIZE {self._most_bytes}", "250-PIPELINING", "250-ENHANCEDSTATUSCODES", *offers[:-1],
-                f"250 {offers[-1][4:]}"]  # fmt: skip
+        others = [line[4:] for line in responses[1:] if not line[4:].startswith(("AUTH", "HELP"))]
+        *offers, last = [f"SIZE {self._most_bytes}", "PIPELINING", *others]
+        return [responses[0], *(f"250-{offer}" for offer in offers), f"250 {last}"]
 
     async def handle_MAIL(  # noqa: N802  # aiosmtpd's name
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
@@ -97,9 +98,8 @@ class MailDesk:
         boxes = [box for address in dict.fromkeys(envelope.rcpt_tos) if (box := self._box(address))]
         sender = (envelope.mail_from or "").strip("<>")
         try:
-            for box in boxes:
-                found = await self._read(envelope.content or b"", box, sender)
-                await self._services.returned_mail.take(found)
+            async with self._large if len(envelope.content or b"") > _LARGE else contextlib.nullcontext():
+                kept = [await self._take(envelope.content or b"", box, sender) for box in boxes]
         except TooManyRepliesError:
             self._services.metrics.came_in("mail", "too_many")
             return "452 4.2.2 This message has been answered very often today: try again tomorrow, or telephone."
@@ -107,6 +107,9 @@ class MailDesk:
             _log.exception("mail_not_taken", extra={"error": type(error).__name__})
             self._services.metrics.came_in("mail", "failed")
             return "451 4.3.0 It could not be stored at the moment: try again later."
+        if not any(kept):
+            self._services.metrics.came_in("mail", "unknown_recipient")
+            return "550 5.1.1 The message that this answers is on record no more: write to the school."
         return "250 2.0.0 Kept."
 
     async def handle_exception(self, error: Exception) -> str:
@@ -136,8 +139,8 @@ class MailDesk:
             return _Box(address=address, delivery=delivery, bounces=False)
         return None
 
-    async def _read(self, content: bytes | str, box: _Box, sender: str) -> Report | Inbound:
-        """Read a mail in a thread: a large one takes a while, and the loop has others to serve."""
+    async def _take(self, content: bytes | str, box: _Box, sender: str) -> bool:
+        """Take a mail in for one recipient; False when nobody can tell for which school it is."""
         arrival = Arrival(
             content=content if isinstance(content, bytes) else content.encode(),
             delivery=box.delivery,
@@ -145,8 +148,13 @@ class MailDesk:
             recipient=box.address,
             at=self._services.now(),
         )
-        async with self._reading:
-            return await asyncio.to_thread(read_bounce if box.bounces else read_answer, arrival)
+        # In a thread: a large one takes a while, and the loop has others to serve.
+        found = await asyncio.to_thread(read_bounce if box.bounces else read_answer, arrival)
+        try:
+            await self._services.returned_mail.take(found)
+        except NobodysReplyError:
+            return False
+        return True
 
 
 class _Conversation(SMTP):
@@ -154,7 +162,15 @@ class _Conversation(SMTP):
 
     line_length_limit = _LINE
 
-    def __init__(self, desk: MailDesk, name: str, tls: ssl.SSLContext | None, others: "set[_Conversation]") -> None:
+    def __init__(
+        self,
+        desk: MailDesk,
+        others: "set[_Conversation]",
+        *,
+        name: str,
+        tls: ssl.SSLContext | None,
+        idle_seconds: float,
+    ) -> None:
         super().__init__(
             desk,
             data_size_limit=None,
@@ -162,7 +178,7 @@ class _Conversation(SMTP):
             hostname=name,
             ident="School Messaging Gateway",
             tls_context=tls,
-            timeout=IDLE_SECONDS,
+            timeout=idle_seconds,
             auth_exclude_mechanism=("LOGIN", "PLAIN"),
             command_call_limit=_COMMANDS,
             loop=asyncio.get_running_loop(),
@@ -258,7 +274,12 @@ class _Busy(asyncio.Protocol):
 
 @contextlib.asynccontextmanager
 async def receiving(
-    services: Services, settings: Settings, *, host: str | None = None, port: int | None = None
+    services: Services,
+    settings: Settings,
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    idle_seconds: float = IDLE_SECONDS,
 ) -> AsyncIterator[int]:
     """Take mail as long as the context lasts; gives the port, which the system chooses when asked for 0."""
     inbound = settings.inbound
@@ -269,7 +290,9 @@ async def receiving(
     talking: set[_Conversation] = set()
 
     def welcome() -> asyncio.Protocol:
-        return _Conversation(desk, name, tls, talking) if len(talking) < MOST_CONNECTIONS else _Busy()
+        if len(talking) >= MOST_CONNECTIONS:
+            return _Busy()
+        return _Conversation(desk, talking, name=name, tls=tls, idle_seconds=idle_seconds)
 
     try:
         server = await asyncio.get_running_loop().create_server(welcome, host, port)

@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import QueuePool
 
@@ -12,6 +13,7 @@ from gateway.dispatch.metrics import Waiting
 from gateway.dispatch.queue_server import QueueServerFacts, ask_queue_server
 from gateway.dispatch.requests import Lane
 from gateway.store.database import Database
+from gateway.store.print_runs import due_runs
 from gateway.store.server import ServerFacts, server_facts
 
 SKEW = dt.timedelta(seconds=2)
@@ -20,6 +22,8 @@ LATE_SECONDS = 300.0
 """Due work this old says that nobody takes it, or not fast enough."""
 LATE_ALERT_SECONDS = 10.0
 """The same for an emergency."""
+LATE_RUN = dt.timedelta(hours=1)
+"""A print run takes minutes; one that is this old is stuck, or waits for a worker."""
 
 _PATIENCE_SECONDS = 5.0
 
@@ -43,12 +47,15 @@ async def findings(
     async with database.reading() as connection:
         facts = await server_facts(connection)
         gaps = await duty_gaps(connection)
+        # What failed is put off by an hour at most, and is not done all the same.
+        runs = await due_runs(connection, now=before + 2 * LATE_RUN)
     if facts is not None:
         meanwhile = before + (now() - before) / 2
         found += database_findings(facts, now=meanwhile, pool=pool.size() if isinstance(pool, QueuePool) else 0)
     if redis_url is not None:
         found += queue_findings(await ask_queue_server(redis_url, patience=_PATIENCE_SECONDS))
-    return [*found, *duty_findings(gaps), *waiting_findings(await backlog.waiting())]
+    waiting = await backlog.waiting()
+    return [*found, *duty_findings(gaps), *waiting_findings(waiting), *print_findings(runs, now=before)]
 
 
 def duty_findings(gaps: Sequence[str]) -> list[Finding]:
@@ -106,6 +113,17 @@ def waiting_findings(waiting: list[Waiting]) -> Iterator[Finding]:
         advice = f"nobody takes the work of {lanes}: see that its workers and the clock run."
     age = 0.0 if oldest is None else oldest.oldest_seconds
     yield Finding(what=f"oldest due work: {age:.0f} s", advice=advice)
+
+
+def print_findings(runs: Sequence[Any], *, now: dt.datetime) -> Iterator[Finding]:
+    """Judge print runs that are not done; each has `created_at` and `fault`."""
+    late = sorted((run for run in runs if run.created_at <= now - LATE_RUN), key=lambda run: run.created_at)
+    advice = None
+    if late:
+        hours = (now - late[0].created_at).total_seconds() / 3600
+        why = late[0].fault or "No worker has taken it up: see that one of the lane letters runs."
+        advice = f"{len(late)} not done, the oldest for {hours:.0f} h. {why}"
+    yield Finding(what="print runs are done within the hour", advice=advice)
 
 
 def _patience(lane: str) -> float:

@@ -9,7 +9,8 @@ from channels.base import Call, Channel, Limits, Sheet
 from channels.by_hand import ByHand, OrByHand
 from channels.dkim_signing import DkimKey, DkimSettings
 from channels.email_smtp import SmtpChannel
-from channels.letter_sheet import typeset
+from channels.letter_lob import LobLetters, LobSettings
+from channels.letter_sheet import US_WINDOW, typeset
 from channels.letter_spool import SpoolLetters
 from channels.outbox import Failures, OutboxCalls, OutboxLetters, OutboxMail, OutboxTexts, never_fails
 from channels.sms_sinch import SinchSettings, SinchTexts
@@ -26,6 +27,7 @@ from gateway.settings import (
     SmtpTls,
     VoiceProvider,
 )
+from gateway.settings.letters import LetterSides
 
 
 class Limited(Channel, Protocol):
@@ -142,6 +144,19 @@ def _sinch_texts(making: Making) -> Limited:
     return SinchTexts(sinch, now=making.now)
 
 
+def _lob_letters(making: Making) -> Limited:
+    letters = making.settings.letters
+    lob = LobSettings(
+        api_key=letters.lob_api_key or "",
+        return_address=letters.letter_return_address,
+        webhook_secret=letters.lob_webhook_secret,
+        double_sided=letters.letter_sides is LetterSides.DUPLEX,
+    )
+    if letters.lob_api_base_url:
+        lob = replace(lob, api_base_url=letters.lob_api_base_url)
+    return LobLetters(lob, lambda sheet: typeset(sheet, US_WINDOW), now=making.now)
+
+
 MAKERS: Mapping[ChannelName, Mapping[str, Maker]] = {
     ChannelName.EMAIL: {
         EmailProvider.OUTBOX: _outbox_mail,
@@ -161,6 +176,7 @@ MAKERS: Mapping[ChannelName, Mapping[str, Maker]] = {
     ChannelName.LETTER: {
         LetterProvider.OUTBOX: _outbox_letters,
         LetterProvider.SPOOL: lambda making: SpoolLetters(making.settings.letters.letter_spool_dir),
+        LetterProvider.LOB: _lob_letters,
         LetterProvider.STAFF: lambda _making: ByHand(Sheet),
     },
 }

@@ -201,8 +201,8 @@ class Cost(Body, frozen=True):
     """By channel."""
     languages: dict[str, int]
     """Messages by language."""
-    texts: TextCost | None = None
-    """Null unless the question gives the wording."""
+    texts: TextCost | msgspec.UnsetType = msgspec.UNSET
+    """When the question gives the wording."""
 
 
 class Forecast(Body, frozen=True):

@@ -40,6 +40,7 @@ async def post_receipt(request: web.Request) -> web.Response:
         _log.warning("callback_refused", extra={"provider": provider.name, "reason": reason})
         raise Refused(error.status, error.sentence) from None
     await _take(services, provider, news)
+    services.metrics.callback_taken(provider.name)
     return web.Response(status=204)
 
 

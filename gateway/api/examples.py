@@ -57,7 +57,14 @@ TEMPLATE: dict[str, Any] = {
     },
 }
 
-AUDIENCES = {"One group": {"category": "newsletter", "groups": ["year-3"]}}
+AUDIENCES = {
+    "One group": {"category": "newsletter", "groups": ["year-3"]},
+    "What an alert would cost": {
+        "category": "emergency",
+        "everyone": True,
+        "text": "Oak School is closed today. Please collect your children from gate B.",
+    },
+}
 
 TEMPLATES = {"A trip, in two languages": TEMPLATE}
 

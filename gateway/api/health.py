@@ -70,5 +70,7 @@ async def get_own_metrics(request: web.Request) -> web.Response:
 
 
 async def _exposition(services: Services) -> web.Response:
-    services.metrics.providers(await services.readiness.providers())
+    providers, terms = await asyncio.gather(services.readiness.providers(), services.readiness.terms())
+    services.metrics.providers(providers)
+    services.metrics.terms(terms)
     return web.Response(body=services.metrics.exposition(), headers={"Content-Type": CONTENT_TYPE})

@@ -96,6 +96,7 @@ async def cancel_notification(request: web.Request) -> web.Response:
     async with services.database.writing() as connection:
         at = services.now()
         withdrawn = await cancel(connection, row.id, at=at) + await call_off(connection, row.id, now=at)
+        withdrawn += await services.printing.call_off(connection, row.id)
         counts = await count(connection, row.id)
         now = await find_notification(connection, row.school, row.id)
         if now is not None and now.status == "cancelled" != row.status:

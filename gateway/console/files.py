@@ -25,7 +25,7 @@ _HEADERS = {
 
 async def files_below(request: web.Request, waiting: Waiting, phrases: Phrases) -> str:
     """List the files of a message, each with a link that serves as long as the pass in it."""
-    files = files_of(waiting.notification, waiting.reader)
+    files = files_of(waiting.reader)
     if not files:
         return ""
     async with request.app[SERVICES].database.reading() as connection:
@@ -43,7 +43,7 @@ async def get_file(request: web.Request, waiting: Waiting) -> web.StreamResponse
     """Give one file out to whoever holds a pass; anybody else is led to the page with its question."""
     if not is_passed(request, waiting, request.query.get("pass", "")):
         raise web.HTTPSeeOther(f"../../{request.match_info['token']}")
-    files, number = files_of(waiting.notification, waiting.reader), int(request.match_info["number"])
+    files, number = files_of(waiting.reader), int(request.match_info["number"])
     if not 1 <= number <= len(files):
         return ended(request)
     async with request.app[SERVICES].database.reading() as connection:

@@ -16,7 +16,8 @@ from gateway.directory.model import ChannelName
 from gateway.dispatch.deciding import school_of
 from gateway.dispatch.deny_snapshots import DenySnapshots
 from gateway.dispatch.page_texts import PageWriter
-from gateway.dispatch.rendering import Renderer
+from gateway.dispatch.rechecking import outdated
+from gateway.dispatch.rendering import Reader, Renderer
 from gateway.dispatch.requests import NotificationStatus
 from gateway.dispatch.still_meant import still_meant
 from gateway.rules.policy import Policy
@@ -81,9 +82,17 @@ class CallDesk:
         made = self._renderer.write(school, notification, reader)
         if not isinstance(made, Envelope) or not isinstance(made.payload, Call):
             return None
+        return made.payload if await self._may_be_told(connection, notification, reader, now) else None
+
+    async def _may_be_told(
+        self, connection: AsyncConnection, notification: Any, reader: Reader, now: dt.datetime
+    ) -> bool:
+        """Ask the rules once more, if anything has changed since they were asked; after the text was written."""
+        school, version = await school_of(connection, reader.row.school)
+        if not outdated([reader.row], school, version, now):
+            return True
         try:
-            # Asked last: it sees whatever has changed while the text was written.
-            meant = await still_meant(
+            return await still_meant(
                 connection,
                 notification,
                 reader,
@@ -93,9 +102,8 @@ class CallDesk:
                 in_company=True,
             )
         except RestrictionsUnreadableError:
-            _log.exception("call_not_spoken", extra={"delivery": row.id})
-            return None
-        return made.payload if meant else None
+            _log.exception("call_not_spoken", extra={"delivery": reader.row.id})
+            return False
 
     def _test(self, identity: str) -> Call:
         """Write a call that tells nobody anything, whoever takes it."""

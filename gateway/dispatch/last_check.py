@@ -7,7 +7,7 @@ after the rendering, which has therefore seen nothing newer. Else the rules are 
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -25,6 +25,19 @@ from gateway.store.sending import Standing, load_deliveries, load_notifications,
 from gateway.tracking.states import News, State
 
 Rendered = Mapping[str, Envelope | RenderingError]
+
+
+class Passed(NamedTuple):
+    """What came of a look at some deliveries."""
+
+    fit: list[Any]
+    """May leave now."""
+    rendered: Rendered
+    """What these became, by id."""
+    wake: Wake
+    """(lane, batch) to wake for what goes instead of others."""
+    later: list[Any]
+    """Has not been looked at."""
 
 
 class LastCheck:
@@ -47,14 +60,18 @@ class LastCheck:
         self._policy = policy
         self._snapshots = snapshots
 
-    async def pass_on(self, rows: Sequence[Any]) -> tuple[list[Any], Rendered, Wake]:
-        """Give the rows that may leave, what they became, and (lane, batch) to wake for what goes instead of others."""
+    async def pass_on(self, rows: Sequence[Any]) -> Passed:
+        """Look at these deliveries of one worker; of mails with large files only as many as memory should hold."""
         fit = list(rows)
+        later: list[Any] = []
         wake: Wake = []
         asked_at: dt.datetime | None = None
         while fit:
             async with self._database.reading() as connection:
-                rendered = await self._renderer.render(connection, fit)
+                rendered = await self._renderer.render_portion(connection, fit)
+                if len(rendered) < len(fit):
+                    later = [*(row for row in fit if row.id not in rendered), *later]
+                    fit = [row for row in fit if row.id in rendered]
                 # Asked last: whatever change the renderer has seen, the version has risen with it.
                 still_ours = await present(connection, [row.id for row in fit], owner=fit[0].owner)
                 now_valid = await standings(connection, {row.notification for row in fit})
@@ -64,11 +81,11 @@ class LastCheck:
             if carried <= {row.directory_version for row in fit} and all(
                 _holds(row, now_valid[row.notification], asked_at or row.created_at, now) for row in fit
             ):
-                return fit, rendered, wake
+                return Passed(fit, rendered, wake, later)
             asked_at = now
             fit, more = await self._checked(fit)
             wake += more
-        return [], {}, wake
+        return Passed([], {}, wake, later)
 
     async def _checked(self, rows: Sequence[Any]) -> tuple[list[Any], Wake]:
         """Withdraw what must not leave any more; gives the other rows, as they are now."""

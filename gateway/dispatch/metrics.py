@@ -6,11 +6,12 @@ about a microsecond (measured), and callers count whole batches.
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from gateway.dispatch.providers import Terms
 from gateway.dispatch.requests import Lane
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -76,6 +77,9 @@ class Metrics:
         self._came_in = functools.cache(
             counter("came_in", "What people and mail servers sent back.", "kind", "outcome").labels
         )
+        self._callbacks = functools.cache(
+            counter("callbacks_taken", "Requests by which providers brought news that was kept.", "provider").labels
+        )
         self._receipts_refused = functools.cache(
             counter("receipts_refused", "Providers' news that was not believed.", "provider", "reason").labels
         )
@@ -83,6 +87,11 @@ class Metrics:
         self._open_work = gauge("open_work", "Notifications to plan and deliveries to send.", "lane", "work")
         self._backlog_known = gauge("backlog_known", "1 when the database could be asked what waits, else 0.")
         self._provider_state = gauge("provider_state", "1 for the state of a provider's breaker.", "provider", "state")
+        self._budget = gauge("provider_budget_units", "What a provider may be given in a calendar month.", "provider")
+        self._used = gauge("provider_used_units", "What a provider was given of its budget this month.", "provider")
+        self._approved_days = gauge(
+            "provider_approved_days", "Days after today on which a provider may be used; below 0 none.", "provider"
+        )
 
     def accepted(self, lane: str, count: int = 1) -> None:
         """Count notifications that are durable."""
@@ -118,6 +127,10 @@ class Metrics:
         self._requests(method, route, str(status)).inc()
         self._request_seconds(route).observe(seconds)
 
+    def callback_taken(self, provider: str) -> None:
+        """Count a provider's request whose news is durable: from one that brings none for hours nothing is heard."""
+        self._callbacks(provider).inc()
+
     def receipts_refused(self, provider: str, reason: str, count: int = 1) -> None:
         """Count news that was not believed: `forged`, `too_large`, `unreadable`, `broken_off`, `receipt_mismatch`."""
         self._receipts_refused(provider, reason).inc(count)
@@ -146,6 +159,18 @@ class Metrics:
         self._provider_state.clear()
         for provider, state in states.items():
             self._provider_state.labels(provider, state).set(1)
+
+    def terms(self, terms: Sequence[Terms]) -> None:
+        """Show what binds providers; those that nothing binds have no figures."""
+        for figure in (self._budget, self._used, self._approved_days):
+            figure.clear()
+        for each in terms:
+            if each.budget is not None:
+                self._budget.labels(each.provider).set(each.budget)
+            if each.used is not None:
+                self._used.labels(each.provider).set(each.used)
+            if each.approved_days is not None:
+                self._approved_days.labels(each.provider).set(each.approved_days)
 
     def exposition(self) -> bytes:
         """Write all figures in Prometheus' text format."""

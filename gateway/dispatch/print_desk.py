@@ -1,5 +1,6 @@
 """What staff do about print runs: close one by hand, say when it was posted, say what the post brought back."""
 
+import asyncio
 import datetime as dt
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -142,7 +143,7 @@ class PrintDesk:
         if row.folder is None or name not in names:
             raise Refused(404, "This print run has no such file.")
         path: Path = self._terms.spool / row.folder / name
-        if not path.is_file():
+        if not await asyncio.to_thread(path.is_file):
             raise Refused(409, "This process does not see the letter spool: share GATEWAY_LETTER_SPOOL_DIR with it.")
         return path
 

@@ -1,6 +1,7 @@
 """The folder of a print run: what is in it, and how it is written so that the printer finds it whole or not at all."""
 
 import hashlib
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,9 +74,18 @@ def write_lists(folder: Path, run: str, printed: Printed) -> None:
     sync_folder(folder)
 
 
-def publish(work: Path, final: Path) -> None:
-    """Give a folder its place, at once and whole; harmless when repeated; raises OSError."""
-    final.parent.mkdir(exist_ok=True)
+def publish(work: Path, final: Path) -> bool:
+    """Give a folder its place, at once and whole; harmless when repeated; False when it is nowhere. Raises OSError."""
     if not final.exists():
+        if not work.exists():
+            return False
+        final.parent.mkdir(exist_ok=True)
         work.rename(final)
         sync_folder(final.parent)
+    return True
+
+
+def clear_work(work: Path, run: str) -> None:
+    """Remove what workers that died in the middle of a run have left."""
+    for folder in work.glob(f"{run}.*"):
+        shutil.rmtree(folder, ignore_errors=True)

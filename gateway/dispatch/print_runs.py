@@ -10,7 +10,6 @@ import contextlib
 import datetime as dt
 import logging
 import secrets
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +26,7 @@ from gateway.content.phrases import Phrases
 from gateway.directory.addresses import country_of
 from gateway.directory.model import School
 from gateway.dispatch.deciding import school_of
-from gateway.dispatch.print_folder import LISTS, Printed, publish, put_together, read_letters, write_lists
+from gateway.dispatch.print_folder import LISTS, Printed, clear_work, publish, put_together, read_letters, write_lists
 from gateway.dispatch.print_news import late_letters, not_printed, printed, stuck, too_late
 from gateway.dispatch.print_plan import job_of, plan_files
 from gateway.dispatch.recalling import LetterHouse, Recall, by_notification
@@ -194,29 +193,23 @@ class PrintRuns:
         files = plan_files(letters, most=LETTERS_A_FILE)
         folder = spool / "work" / f"{run.id}.{run.owner.rpartition('/')[2]}"
         await asyncio.to_thread(folder.mkdir, parents=True)
-        recorded = None
-        try:
-            jobs = [
-                job_of(
-                    file,
-                    run=run.id,
-                    day=run.created_at.date(),
-                    country=country_of(school.jurisdiction),
-                    words=self._phrases(school.language),
-                    duplex=duplex,
-                    spool=str(spool),
-                    folder=str(folder),
-                )
-                for file in files
-            ]
-            made = await _unless_stopped(self._press(jobs), stopping)
-            result = put_together(list(zip(files, made, strict=True)), lost, duplex=duplex)
-            await asyncio.to_thread(write_lists, folder, run.id, result)
-            recorded = await self._record(run, school, folder, result)
-        finally:
-            if recorded is None:
-                await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-        return recorded
+        jobs = [
+            job_of(
+                file,
+                run=run.id,
+                day=run.created_at.date(),
+                country=country_of(school.jurisdiction),
+                words=self._phrases(school.language),
+                duplex=duplex,
+                spool=str(spool),
+                folder=str(folder),
+            )
+            for file in files
+        ]
+        made = await _unless_stopped(self._press(jobs), stopping)
+        result = put_together(list(zip(files, made, strict=True)), lost, duplex=duplex)
+        await asyncio.to_thread(write_lists, folder, run.id, result)
+        return await self._record(run, school, folder, result)
 
     async def _record(self, run: Any, school: School, folder: Path, result: Printed) -> Any:
         """Say what became of the letters, if the run is still this worker's."""
@@ -244,14 +237,17 @@ class PrintRuns:
         return updated
 
     async def _publish(self, run: Any) -> Any:
-        """Put the folder where the printer finds it, and clear away what nobody needs any more."""
+        """Put the folder where the printer finds it, and clear away what nobody needs; print anew if it is lost."""
         spool, name = self._terms.spool, f"runs/{run.id}"
-        await asyncio.to_thread(publish, spool / run.folder, spool / name)
+        if not await asyncio.to_thread(publish, spool / run.folder, spool / name):
+            async with self._database.writing() as connection:
+                return await self._updated(connection, run, {"status": "printing"})
         old = await asyncio.to_thread(left_behind, spool, now=self._now())
         async with self._database.reading() as connection:
             printed_ones = [row.delivery for row in await letters_of(connection, run.id)]
             waiting = await still_waiting(connection, old)
         await asyncio.to_thread(clear_away, spool, [*printed_ones, *(each for each in old if each not in waiting)])
+        await asyncio.to_thread(clear_work, spool / "work", run.id)
         due = None if self._courier is None else self._now()
         async with self._database.writing() as connection:
             return await self._updated(connection, run, {"status": "closed", "folder": name, "due_at": due})

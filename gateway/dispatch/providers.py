@@ -38,6 +38,19 @@ class Provider:
 Providers = Mapping[ChannelName, Sequence[Provider]]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Terms:
+    """What binds a provider at present, for metrics and the doctor."""
+
+    provider: str
+    """Its key."""
+    budget: int | None
+    used: int | None
+    """Units of its budget that this month has used; None when that is not known or has no limit."""
+    approved_days: int | None
+    """Days after today on which it may be used; below 0 once its approval is over, None when that has no end."""
+
+
 class Standing(StrEnum):
     """Why a provider may not be used at all."""
 
@@ -190,6 +203,21 @@ class ProviderChoice:
         """Say how much of its budget each provider that has one has used this month, by key."""
         month = month_of(self._now())
         return {each.key: await units_used(connection, each.key, month) for each in self._budgeted()}
+
+    def terms(self, used: Mapping[str, int]) -> list[Terms]:
+        """List what binds those providers that something binds; `used` is what `used` has found."""
+        today = self._now().date()
+        return [
+            Terms(
+                provider=each.key,
+                budget=each.budget,
+                used=used.get(each.key),
+                approved_days=None if each.approved_until is None else (each.approved_until - today).days,
+            )
+            for configured in self._providers.values()
+            for each in configured
+            if each.budget is not None or each.approved_until is not None
+        ]
 
     def _budgeted(self) -> list[Provider]:
         return [each for configured in self._providers.values() for each in configured if each.budget is not None]

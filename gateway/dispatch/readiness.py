@@ -1,14 +1,14 @@
 """Whether this process can do its work: asked by probes, so it never hangs and costs next to nothing."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.dispatch.asking import Question
 from gateway.dispatch.provider_gate import ProviderGate
-from gateway.dispatch.providers import ProviderChoice
+from gateway.dispatch.providers import ProviderChoice, Terms
 from gateway.dispatch.queue_server import ask_queue_server
 from gateway.store.database import Database
 from gateway.store.migrate import head
@@ -29,6 +29,7 @@ class Readiness:
         self._gate = gate
         self._choice = choice
         self._providers = Question(self._ask_gate, patience=PATIENCE_SECONDS, keep=KEEP_SECONDS)
+        self._used = Question(self._ask_use, patience=PATIENCE_SECONDS, keep=KEEP_SECONDS)
         self._questions = {"database": _probe(self._database_fault)}
         if redis_url is not None:
             self._questions["queue"] = _probe(self._queue_fault)
@@ -49,6 +50,19 @@ class Readiness:
             return await self._providers.answer()
         except (OSError, RedisError, SQLAlchemyError):
             return {}
+
+    async def terms(self) -> Sequence[Terms]:
+        """Give what binds providers; what they have used is left out while it cannot be known."""
+        if not self._choice.has_budgets:
+            return self._choice.terms({})
+        try:
+            return self._choice.terms(await self._used.answer())
+        except (OSError, SQLAlchemyError):
+            return self._choice.terms({})
+
+    async def _ask_use(self) -> dict[str, int]:
+        async with self._database.reading() as connection:
+            return await self._choice.used(connection)
 
     async def _ask_gate(self) -> dict[str, str]:
         states = {health.provider: health.standing.value for health in await self._gate.states()}
@@ -78,7 +92,8 @@ class Readiness:
 
     async def close(self) -> None:
         """Ask no more."""
-        await asyncio.gather(self._providers.close(), *(question.close() for question in self._questions.values()))
+        probes = (question.close() for question in self._questions.values())
+        await asyncio.gather(self._providers.close(), self._used.close(), *probes)
 
 
 def _probe(ask: Callable[[], Awaitable[str | None]]) -> Question[str | None]:

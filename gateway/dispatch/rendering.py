@@ -6,6 +6,7 @@ links and own values are filled in.
 
 import datetime as dt
 import logging
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from babel.dates import format_date
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channels.base import Call, Envelope, Mail, Payload, Sheet, Text
-from channels.email_mime import Attached, PreparedMail, UnsafeHeaderError, Values
+from channels.email_mime import Attached, PreparedMail, UnsafeHeaderError, Values, encoded_files
 from channels.letter_address import check_address
 from channels.sms_segments import count
 from gateway.access import Link
@@ -50,7 +51,10 @@ from gateway.store.sending import load_notifications
 _log = logging.getLogger(__name__)
 
 _CARRIED = 8
-"""Notifications whose files are kept in memory: some megabytes each."""
+"""Notifications whose files are kept in memory, and mails prepared with them: some megabytes each."""
+
+_PORTION = 50_000_000
+"""Bytes of mails that are written at once: with files two hundred would be a gigabyte, for each worker."""
 
 _KEPT = 500
 """Prepared texts kept in memory: one a notification in work, language and look."""
@@ -112,12 +116,14 @@ class _Shared:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Carried:
+class Carried:
     """What a notification with files brings along."""
 
     request: NotificationRequest
-    attached: tuple[Attached, ...]
-    """Files that every mail carries."""
+    in_mail: int = 0
+    """How many files every mail carries."""
+    written: bytes = b""
+    """These, as they stand in a mail."""
 
 
 def may_carry_files(notification: Any) -> bool:
@@ -125,12 +131,11 @@ def may_carry_files(notification: Any) -> bool:
     return 'attachments":' in notification.request
 
 
-def files_of(notification: Any, reader: "Reader") -> list[str]:
+def files_of(reader: "Reader") -> list[str]:
     """List the files that a reader may have from the secure page, by id."""
-    if reader.row.bare or not may_carry_files(notification):
+    if reader.row.bare or reader.carried is None:
         return []
-    request = msgspec.json.decode(notification.request, type=NotificationRequest)
-    return request.files_for(student.id for student in reader.students)
+    return reader.carried.request.files_for(student.id for student in reader.students)
 
 
 class Renderer:
@@ -152,18 +157,35 @@ class Renderer:
         self._policy = policy
         self._real_postcodes = real_postcodes
         self._kept: OrderedDict[tuple[Any, ...], _Shared] = OrderedDict()
-        self._carried: OrderedDict[str, _Carried] = OrderedDict()
+        self._carried: OrderedDict[str, Carried] = OrderedDict()
 
-    async def render(self, connection: AsyncConnection, rows: Sequence[Any]) -> dict[str, Envelope | RenderingError]:
-        """Render deliveries by id; loads what they need in a handful of queries."""
+    async def render(
+        self, connection: AsyncConnection, rows: Sequence[Any], *, most: float = math.inf
+    ) -> dict[str, Envelope | RenderingError]:
+        """Render deliveries by id; loads what they need in a handful of queries.
+
+        When mails have come to `most` bytes the rest is left out.
+        """
         if not rows:
             return {}
         school, notifications, readers = await self.load(connection, rows)
         now = self._now()
-        return {
-            reader.row.id: self._envelope(school, notifications[reader.row.notification], reader, now)
-            for reader in readers
-        }
+        rendered: dict[str, Envelope | RenderingError] = {}
+        weight = 0
+        for reader in readers:
+            made = self._envelope(school, notifications[reader.row.notification], reader, now)
+            rendered[reader.row.id] = made
+            if isinstance(made, Envelope) and isinstance(made.payload, Mail):
+                weight += len(made.payload.content)
+                if weight >= most:
+                    break
+        return rendered
+
+    async def render_portion(
+        self, connection: AsyncConnection, rows: Sequence[Any]
+    ) -> dict[str, Envelope | RenderingError]:
+        """Render as many of these deliveries, at least one, as memory should hold at once."""
+        return await self.render(connection, rows, most=_PORTION)
 
     async def load(
         self, connection: AsyncConnection, rows: Sequence[Any]
@@ -174,7 +196,7 @@ class Renderer:
             raise LookupError("a delivery's school has left the directory")
         school, _version, policy = known
         notifications = await load_notifications(connection, list({row.notification for row in rows}))
-        await self._load_files(connection, notifications.values())
+        carried = await self._load_files(connection, notifications.values())
         unsubscribing = {
             key: policy.categories[Category(notification.category)].unsubscribe
             for key, notification in notifications.items()
@@ -192,6 +214,7 @@ class Renderer:
                 students=tuple([students[student] for student in about[row.id]]),
                 point=addressee.point,
                 unsubscribe=unsubscribing[row.notification],
+                carried=carried.get(row.notification),
             )
             for row in rows
         ]
@@ -251,34 +274,33 @@ class Renderer:
         """Give the fixed sentences in the language nearest to the one wanted."""
         return self._catalogues.phrases(language, school_language)
 
-    async def _load_files(self, connection: AsyncConnection, notifications: Iterable[Any]) -> None:
-        """Load what travels in mails themselves, of the notifications that carry any files."""
+    async def _load_files(self, connection: AsyncConnection, notifications: Iterable[Any]) -> dict[str, Carried]:
+        """Load what notifications that carry any files bring along, by id; what travels in mails with its content."""
+        found = {}
         for row in notifications:
-            if row.id in self._carried or not may_carry_files(row):
-                continue
-            request = msgspec.json.decode(row.request, type=NotificationRequest)
-            wanted = dict.fromkeys(request.attachments) if travels_along(Category(row.category)) else {}
-            files = await load_attachments(connection, row.school, wanted)
-            attached = [Attached(files[key].name, files[key].content_type, files[key].content) for key in wanted]
-            self._carried[row.id] = _Carried(request=request, attached=tuple(attached))
-            while len(self._carried) > _CARRIED:
-                self._carried.popitem(last=False)
+            if may_carry_files(row):
+                found[row.id] = self._carried.get(row.id) or await _load_carried(connection, row)
+                self._keep(row.id, found[row.id])
+        return found
 
-    def _files(self, reader: "Reader") -> tuple[bool, bool]:
-        """Tell whether files belong to what a reader gets, and whether a mail carries them all itself."""
-        carried = self._carried.get(reader.row.notification)
-        if carried is None or reader.row.bare:
-            return False, False
-        files = carried.request.files_for(student.id for student in reader.students)
-        return bool(files), len(files) == len(carried.attached)
+    def _keep(self, notification: str, carried: Carried) -> None:
+        """Remember the files of the notifications used last; with others go the mails that hold theirs."""
+        self._carried[notification] = carried
+        self._carried.move_to_end(notification)
+        while len(self._carried) > _CARRIED:
+            forgotten, _ = self._carried.popitem(last=False)
+            for key in [key for key in self._kept if key[0] == forgotten]:
+                del self._kept[key]
 
     def _common(self, school: School, notification: Any, reader: "Reader") -> _Shared:
         row, message = reader.row, reader.message
-        look = (message.language, message.formats, row.neutral, row.bare, reader.unsubscribe, self._files(reader))
+        look = (message.language, message.formats, row.neutral, row.bare, reader.unsubscribe, _files(reader))
         key = (row.notification, row.language, look)
         kept = self._kept.get(key)
         if kept is None:
-            kept = self._kept[key] = self._prepare(school, notification, reader)
+            kept = self._prepare(school, notification, reader)
+            if reader.carried is None or row.notification in self._carried:
+                self._kept[key] = kept
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
         else:
@@ -290,8 +312,7 @@ class Renderer:
         sources = msgspec.json.decode(notification.sources, type=dict[str, Source])
         category = Category(notification.category)
         country = country_of(school.jurisdiction)
-        files, files_in_mail = self._files(reader)
-        carried = self._carried.get(reader.row.notification)
+        files, files_in_mail = _files(reader)
         prepared = prepare(
             self._notice(reader, school) if reader.row.bare else parse(sources[reader.row.language]),
             policy=ContentPolicy(
@@ -320,7 +341,7 @@ class Renderer:
             subject=prepared.subject,
             plain=prepared.plain,
             html=prepared.html,
-            attached=carried.attached if carried is not None and files else (),
+            files=reader.carried.written if reader.carried is not None and files else b"",
         )
         return _Shared(
             prepared=prepared,
@@ -468,6 +489,24 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     point: ContactPoint | None
     unsubscribe: bool
     """Whether the school lets mails of this category carry one-click unsubscribe."""
+    carried: Carried | None = None
+    """The files of its notification, if there are any."""
+
+
+async def _load_carried(connection: AsyncConnection, notification: Any) -> Carried:
+    request = msgspec.json.decode(notification.request, type=NotificationRequest)
+    wanted = dict.fromkeys(request.attachments) if travels_along(Category(notification.category)) else {}
+    files = await load_attachments(connection, notification.school, wanted)
+    attached = [Attached(files[key].name, files[key].content_type, files[key].content) for key in wanted]
+    return Carried(request=request, in_mail=len(attached), written=encoded_files(attached) if attached else b"")
+
+
+def _files(reader: Reader) -> tuple[bool, bool]:
+    """Tell whether files belong to what a reader gets, and whether a mail carries them all itself."""
+    if reader.carried is None or reader.row.bare:
+        return False, False
+    files = reader.carried.request.files_for(student.id for student in reader.students)
+    return bool(files), len(files) == reader.carried.in_mail
 
 
 def _greeted(common: _Shared, reader: Reader) -> str:

@@ -23,7 +23,7 @@ from gateway.dispatch.receipts import ReceiptDesk
 from gateway.rules.policy import Policy
 from gateway.store.database import Database
 from gateway.store.people import load_school, place_of
-from gateway.store.replies import is_told, number_of_replies
+from gateway.store.replies import is_told, known_events, number_of_replies
 from gateway.store.sending import load_deliveries
 from gateway.tracking.states import State
 
@@ -43,6 +43,10 @@ _ENDED = frozenset(
 
 class TooManyRepliesError(Exception):
     """One delivery is answered too often to be a person's doing."""
+
+
+class NobodysReplyError(Exception):
+    """What is answered is on record no more, and nobody can tell for which school it is."""
 
 
 class ReturnedMail:
@@ -68,7 +72,7 @@ class ReturnedMail:
     async def take(self, found: Report | Inbound) -> None:
         """Take one in; durable when it returns, and the same told again changes nothing.
 
-        Raises `TooManyRepliesError`.
+        Raises `TooManyRepliesError`, `NobodysReplyError`.
         """
         if isinstance(found, Inbound):
             await self._take_reply(found)
@@ -81,7 +85,11 @@ class ReturnedMail:
             number = await number_of_replies(connection, reply.delivery or "", since=since)
         if number >= MOST_REPLIES:
             raise TooManyRepliesError
-        await self._inbox.take([reply])
+        if await self._inbox.take([reply]):
+            return
+        async with self._database.reading() as connection:
+            if not await known_events(connection, [(reply.provider, reply.event_id)]):
+                raise NobodysReplyError
 
     async def _take_report(self, report: Report) -> None:
         delivery = report.receipt.delivery or ""

@@ -135,16 +135,15 @@ class ScriptDesk:
         self, connection: AsyncConnection, task: Any, now: dt.datetime
     ) -> tuple[Any, list[tuple[str, str]]]:
         """Give the delivery as it may be brought now, or why it may not; and (lane, batch) to wake."""
-        row = await lock_in_hands(connection, task.delivery)
         wake: list[tuple[str, str]] = []
-        if row is not None:
+        for row in await lock_in_hands(connection, [task.delivery]):
             notification = (await load_notifications(connection, [row.notification]))[row.notification]
             if row.expires_at is not None and row.expires_at <= now:
                 return Refused(409, "Its time is over: it is not to be told any more."), wake
             if notification.status == NotificationStatus.CANCELLED:
                 await call_off(connection, row.notification, now=now)
             else:
-                _, wake = await self._taking_back.still_holds(connection, row, notification, now=now)
+                wake = await self._taking_back.decide_again(connection, [row], notification, now=now)
             here = await in_hands(connection, [row.id])
             if here:
                 return here[0], wake

@@ -206,7 +206,7 @@ class Sender:
                     slice_ = waiting[: BATCH if provider is None else self._slice(provider)]
                     # Each slice is checked by itself: the ones before may have taken their time.
                     try:
-                        fit, rendered, wake = await self._check.pass_on(slice_)
+                        fit, rendered, wake, later = await self._check.pass_on(slice_)
                     except Exception as error:  # noqa: BLE001  # whatever failed, nothing has left and nothing may
                         _log.exception("not_checked", extra={"deliveries": len(slice_)})
                         await self._put_off(slice_, error)
@@ -215,7 +215,7 @@ class Sender:
                     await self._wakeups.wake_batches(wake)
                     if not claim.holds():
                         return
-                    del waiting[: len(slice_)]
+                    waiting[: len(slice_)] = later
                     if provider is None:
                         await self._give_back(fit)
                     else:

@@ -26,33 +26,35 @@ _Wake = list[tuple[str, str]]
 
 
 class TakingBack:
-    """Asks the rules about single deliveries that staff have, in the caller's transaction."""
+    """Asks the rules about deliveries that staff have, in the caller's transaction."""
 
     def __init__(self, *, policy: Policy, snapshots: DenySnapshots) -> None:
         self._policy = policy
         self._snapshots = snapshots
 
-    async def still_holds(
-        self, connection: AsyncConnection, row: Any, notification: Any, *, now: dt.datetime
-    ) -> tuple[bool, _Wake]:
-        """Tell whether a delivery that the caller has locked may still be brought; else it is withdrawn.
+    async def decide_again(
+        self, connection: AsyncConnection, rows: Sequence[Any], notification: Any, *, now: dt.datetime
+    ) -> _Wake:
+        """Withdraw what may not be brought any more of one notification's deliveries, which the caller has locked.
 
         Raises `RestrictionsUnreadableError` where nobody can say who is barred (R46).
         """
-        carried = await merged_with(connection, [row.id])
-        stale = outdated([row, *carried], *await school_of(connection, row.school), now)
+        if not rows:
+            return []
+        carried = await merged_with(connection, [row.id for row in rows])
+        stale = outdated([*rows, *carried], *await school_of(connection, notification.school), now)
         if not stale:
-            return True, []
+            return []
         claimed = [SimpleNamespace(**row._asdict() | {"state": State.SENDING.value}) for row in stale]
         checked = await recheck(
             connection, notification, claimed, now=now, policy=self._policy, snapshots=self._snapshots
         )
         wake = list(checked.wake)
         # Merged ones first: those that stay then part from a carrier that is withdrawn.
-        for each in (*carried, row):
-            if each.id in checked.withdrawn:
-                wake += await take_back(connection, each, checked.withdrawn[each.id], now)
-        return row.id not in checked.withdrawn, wake
+        for row in (*carried, *rows):
+            if row.id in checked.withdrawn:
+                wake += await take_back(connection, row, checked.withdrawn[row.id], now)
+        return wake
 
 
 async def take_back(

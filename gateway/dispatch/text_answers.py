@@ -65,7 +65,7 @@ class TextAnswers:
         """Obey or keep every text. Durable when it returns; a text that is told again changes nothing."""
         for inbound in sorted(news, key=lambda each: each.at):
             asked = _asked(inbound)
-            if asked is None or not await self._obeyed(inbound, asked):
+            if asked is None or not await self._obeyed(inbound, asked) or _may_be_an_answer(inbound, asked):
                 await self._keep(inbound)
 
     async def finish(self) -> None:
@@ -182,6 +182,11 @@ def _asked(inbound: Inbound) -> Asked | None:
     if inbound.keyword in set(Wish) and (ours is None or ours.wish != inbound.keyword):
         return Asked(Wish(inbound.keyword), "en")
     return ours
+
+
+def _may_be_an_answer(inbound: Inbound, asked: Asked) -> bool:
+    """Tell whether a word may mean something else, too: providers take YES for START, readers for an answer."""
+    return asked.wish is Wish.START and asked_by(inbound.body) is None
 
 
 def _acknowledgement(inbound: Inbound, delivery: str) -> Receipt:

@@ -31,7 +31,7 @@ class Asked(NamedTuple):
     """For STOP with a kind of news: which; None means all texts."""
 
 
-_WORDS: Mapping[str, Mapping[Wish, str]] = {
+WORDS: Mapping[str, Mapping[Wish, str]] = {
     "en": {
         # The first eight are those that Twilio obeys by itself; what it blocks we must not take for a reply.
         Wish.STOP: "stop, stop all, unsubscribe, cancel, end, quit, revoke, opt out",
@@ -71,7 +71,7 @@ _WORDS: Mapping[str, Mapping[Wish, str]] = {
 }
 """The words of each language of the catalogues; STOP, START and HELP themselves hold in all of them."""
 
-_KINDS: Mapping[str, Mapping[Category, str]] = {
+KINDS: Mapping[str, Mapping[Category, str]] = {
     "en": {
         Category.NEWSLETTER: "news, newsletter, newsletters",
         Category.FUNDRAISING: "fundraising, fundraisers, donations",
@@ -176,12 +176,12 @@ def _listed(words: str) -> Iterator[str]:
 
 def _entries() -> Iterable[tuple[str, Asked]]:
     """Write all messages out that count; of a word that two languages share the first one's stands."""
-    for language, wishes in _WORDS.items():
+    for language, wishes in WORDS.items():
         for wish, words in wishes.items():
             for word in _listed(words):
                 yield word, Asked(wish, language)
-    for language, kinds in _KINDS.items():
-        stops = [_bare("stop"), *_listed(_WORDS[language][Wish.STOP])]
+    for language, kinds in KINDS.items():
+        stops = [_bare("stop"), *_listed(WORDS[language][Wish.STOP])]
         for category, words in kinds.items():
             for word in _listed(words):
                 for stop in stops:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 from gateway.settings import readers
 from gateway.settings.email import EmailProvider, EmailSettings, Relay, SmtpTls
@@ -174,6 +175,11 @@ def _check_calls(settings: Settings) -> None:
             raise SettingsError(f"{PREFIX}{name.upper()} is missing: Twilio needs it (GATEWAY_VOICE_PROVIDER=twilio).")
     if settings.voice.twilio_voice_from is None and settings.texts.twilio_from is None:
         raise SettingsError("GATEWAY_TWILIO_VOICE_FROM is missing: calls need a number to come from.")
+    here = urlsplit(settings.public_url).hostname in {"localhost", "127.0.0.1", "::1"}
+    if here and settings.texts.twilio_api_base_url is None:
+        raise SettingsError(
+            "GATEWAY_PUBLIC_URL must be an address that Twilio reaches: there it asks during a call what to say."
+        )
 
 
 def _check_sinch(texts: TextSettings) -> None:
@@ -186,6 +192,10 @@ def _check_twilio(texts: TextSettings) -> None:
     for name in ("twilio_account_sid", "twilio_auth_token"):
         if getattr(texts, name) is None:
             raise SettingsError(f"{PREFIX}{name.upper()} is missing: Twilio needs it (GATEWAY_SMS_PROVIDER=twilio).")
+    if texts.twilio_emergency_from is not None and texts.twilio_emergency_messaging_service_sid is not None:
+        raise SettingsError(
+            "Set only one of GATEWAY_TWILIO_EMERGENCY_FROM and GATEWAY_TWILIO_EMERGENCY_MESSAGING_SERVICE_SID."
+        )
     if texts.twilio_from is None and texts.twilio_messaging_service_sid is None:
         raise SettingsError("GATEWAY_TWILIO_FROM or GATEWAY_TWILIO_MESSAGING_SERVICE_SID is missing: set one of them.")
 

@@ -22,18 +22,22 @@ _OVER = ("delivered", "failed", "expired", "cancelled", "suppressed")
 
 async def in_hands(connection: AsyncConnection, ids: Collection[str]) -> list[Row[Any]]:
     """Load those of the deliveries that staff have."""
-    query = select(deliveries).where(
-        one_of(connection, deliveries.c.id, list(ids)), deliveries.c.state == "sent", deliveries.c.provider == STAFF
-    )
-    return list(await connection.execute(query.order_by(deliveries.c.id)))
+    return list(await connection.execute(_in_hands(connection, ids)))
 
 
-async def lock_in_hands(connection: AsyncConnection, delivery: str) -> Row[Any] | None:
-    """Load a delivery that staff have and let whoever else changes it wait; None when they have it no more."""
-    query = select(deliveries).where(
-        deliveries.c.id == delivery, deliveries.c.state == "sent", deliveries.c.provider == STAFF
+def _in_hands(connection: AsyncConnection, ids: Collection[str]) -> Any:
+    return (
+        select(deliveries)
+        .where(
+            one_of(connection, deliveries.c.id, list(ids)), deliveries.c.state == "sent", deliveries.c.provider == STAFF
+        )
+        .order_by(deliveries.c.id)
     )
-    return (await connection.execute(query.with_for_update())).one_or_none()
+
+
+async def lock_in_hands(connection: AsyncConnection, ids: Collection[str]) -> list[Row[Any]]:
+    """Load those of the deliveries that staff have, in order, and let whoever else changes them wait."""
+    return list(await connection.execute(_in_hands(connection, ids).with_for_update()))
 
 
 async def open_deliveries(connection: AsyncConnection, notification: str) -> list[str]:

@@ -68,6 +68,17 @@ async def record_attempts(connection: AsyncConnection, rows: Sequence[dict[str, 
     await put_rows(connection, attempts, rows)
 
 
+_HAS_MISSED = (
+    select(attempts.c.number)
+    .where(
+        attempts.c.delivery == deliveries.c.id,
+        attempts.c.number == deliveries.c.attempts,
+        attempts.c.missed_at.is_not(None),
+    )
+    .exists()
+)
+"""Whether the provider has reported of the latest attempt that it reached nobody: that it was accepted is old news."""
+
 _RECORD_STATES = BulkUpdate(
     deliveries,
     matching={"id": "id", "attempts": "attempt"},
@@ -76,7 +87,7 @@ _RECORD_STATES = BulkUpdate(
     where=[
         or_(
             and_(deliveries.c.owner == bindparam("claimed_by"), still_in_state("sending")),
-            still_in_state("unknown", "retrying"),
+            and_(still_in_state("unknown", "retrying"), ~_HAS_MISSED),
         )
     ],
 )

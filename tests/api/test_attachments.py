@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from channels.base import Envelope, Mail
 from gateway.content.files import examine
+from gateway.dispatch import rendering
 from gateway.store.attachments import keep_attachment
 from gateway.store.tables import deliveries
 from tests.api.office import Office, opened
@@ -156,3 +158,38 @@ async def test_a_file_that_tells_of_the_other_parent_waits(post: Post, where: st
     notification = await post.send(NEWS | {"attachments": [await keep(post, name, pdf(words))]})
     rows = await post.rows(deliveries.c.notification == notification)
     assert {row.contact: row.state for row in rows} == {"shazia": "held", "thomas": "sent"}
+
+
+async def test_a_mail_keeps_its_files_whatever_else_is_written_meanwhile(post: Post) -> None:
+    """Only the files of some notifications stay in memory: whoever is being written keeps its own all the same."""
+    file = await keep(post, "menu.pdf")
+    notifications = [await post.plan(NEWS | {"attachments": [file]}) for _ in range(12)]
+    renderer = post.gateway.services.renderer
+    async with post.gateway.database.reading() as connection:
+        loaded = []
+        for notification in notifications:
+            rows = await post.rows(deliveries.c.notification == notification)
+            loaded.append(await renderer.load(connection, rows))
+    for school, known, readers in loaded:
+        for reader in readers:
+            written = renderer.write(school, known[reader.row.notification], reader)
+            assert isinstance(written, Envelope)
+            assert isinstance(written.payload, Mail)
+            assert b'filename="menu.pdf"' in written.payload.content
+
+
+async def test_large_files_are_written_in_portions(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What would not fit into memory at once leaves nevertheless, each mail once."""
+    monkeypatch.setattr(rendering, "_PORTION", 1)
+    news = NEWS | {"audience": {"everyone": True}, "attachments": [await keep(post, "menu.pdf")]}
+    notification = await post.plan(news)
+    async with post.gateway.database.reading() as connection:
+        rows = await post.rows(deliveries.c.notification == notification, deliveries.c.channel == "email")
+        assert len(rows) > 3
+        assert len(await post.gateway.services.renderer.render_portion(connection, rows)) == 1
+    await post.deliver(notification)
+    rows = await post.rows(deliveries.c.notification == notification)
+    assert {row.state for row in rows if row.merged_into is None} == {"sent"}
+    assert {row.attempts for row in rows if row.merged_into is None} == {1}
+    mails = list((post.outbox / "email").glob("*.eml"))
+    assert len(mails) == len([row for row in rows if row.channel == "email" and row.merged_into is None])

@@ -183,5 +183,6 @@ AWAY = {
     "Turkish": letter("Ofiste değilim.", subject="Otomatik yan\u0131t: Invented"),
     "precedence": letter("Away.", Precedence="auto_reply"),
     "X-Autoreply": letter("Away.", X_Autoreply="yes"),
+    "list": letter("Away.", subject="Where I am", Precedence="bulk"),
     "ticket system": letter("We have received your mail.", Auto_Submitted="auto-generated"),
 }

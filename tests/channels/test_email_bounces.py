@@ -260,6 +260,30 @@ def test_words_in_the_subject_are_words(subject: str, body: str, kept: str) -> N
     assert words(letter(body, subject=subject)).body == kept
 
 
+@pytest.mark.parametrize("mark", [{"X_Auto_Response_Suppress": "OOF, AutoReply"}, {"Precedence": "bulk"}])
+def test_what_companies_put_on_all_their_mail_silences_nobody(mark: dict[str, str]) -> None:
+    """Some mark every mail so, to be spared absences: what is an answer by its subject is a person's."""
+    assert words(letter("She is ill.", subject="Re: Invented", **mark)).body == "She is ill."
+
+
+@pytest.mark.parametrize(
+    ("author", "sender"),
+    [
+        ("mum@example.org", "mum@example.org"),
+        ("Mum <MUM@Example.org>", "mum@example.org"),
+        ('"dad@example.org" <mum@example.org>', "mum@example.org"),
+        ('"<dad@example.org>" <mum@example.org>', "mum@example.org"),
+        ("nobody at all", "envelope@example.org"),
+    ],
+)
+def test_the_author_is_who_the_header_names(author: str, sender: str) -> None:
+    """Not what stands in the name; and the envelope's where the header names nobody."""
+    content = f"From: {author}\r\nSubject: Re: x\r\n\r\nYes.".encode()
+    found = answered(content, sender="envelope@example.org")
+    assert isinstance(found, Inbound)
+    assert found.sender == sender
+
+
 @pytest.mark.parametrize(
     ("charset", "text"),
     [

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from channels.email_mime import PreparedMail, UnsafeHeaderError, Values
+from channels.email_mime import Attached, PreparedMail, UnsafeHeaderError, Values, encoded_files
 from channels.mail_content import Lines, UndottedLines
 
 NOW = dt.datetime(2026, 6, 15, 15, 30, tzinfo=dt.UTC)
@@ -255,3 +255,44 @@ def test_a_forgotten_value_is_noticed() -> None:
     for fields in ({"plain": ("a", 1)}, {"html": (1,)}, {"subject": (1,)}):
         with pytest.raises(KeyError):
             build(**fields)  # type: ignore[arg-type] - one of the mail's parts
+
+
+_ANY_SCRIPT = st.text(
+    st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp"), exclude_characters='/\\:*?"<>|'), min_size=1, max_size=90
+)
+
+
+@given(name=_ANY_SCRIPT, content=st.binary(max_size=300), text=st.text(max_size=200))
+@example(name="\u7f8e\u9e97" * 40, content=b".\r\n.\r\n", text=".\n")
+@example(name="a b; filename=x", content=b"--=_next_file--", text="\u0645")
+def test_files_come_through(name: str, content: bytes, text: str) -> None:
+    """Names in any script, content as it is, texts in the characters they were written in, whatever else is inside."""
+    name = f"{' '.join(name.split())}.pdf".strip()
+    files = [
+        Attached(name, "application/pdf", content),
+        Attached("list.txt", "text/plain", text.encode()),
+        Attached("\u00e9.ics", "text/calendar", text.encode()),
+    ]
+    mail = PreparedMail.prepare(
+        sender=("School", "office@school.example.org"),
+        language="en",
+        subject=("News",),
+        plain=("See the file.",),
+        html=("<p>See the file.</p>",),
+        files=encoded_files(files),
+    )
+    written = mail.build(
+        to_name="Ana",
+        to_address="ana@example.org",
+        message_id="<1@example.org>",
+        date=dt.datetime(2026, 6, 15, tzinfo=dt.UTC),
+    )
+    assert isinstance(written, UndottedLines)
+    assert written.replace(b"\r\n", b"").translate(None, b"\r\n") == written.replace(b"\r\n", b"")
+    message = parsed(written)
+    pdf, plain, calendar = message.iter_attachments()
+    assert (pdf.get_filename(), pdf.get_content()) == (name, content)
+    assert (plain.get_content_type(), plain.get_content()) == ("text/plain", text)
+    assert (calendar.get_filename(), calendar.get_content()) == ("\u00e9.ics", text)
+    assert "See the file." in body(message, "plain")
+    assert "See the file." in body(message, "html")

@@ -20,6 +20,7 @@ from tests.channels.twilio_server import (
     TwilioServer,
     answers,
     cuts,
+    hangs,
     refuses,
     running_twilio,
     signed_form,
@@ -216,10 +217,10 @@ async def test_many_are_asked_for_a_few_at_a_time(texts: TwilioTexts, twilio: Tw
     assert twilio.most_on_the_wire == texts.limits.concurrency
 
 
-@pytest.mark.parametrize("trouble", [refuses(429, 20429), refuses(503, 20500), refuses(401, 20003)])
+@pytest.mark.parametrize("trouble", [refuses(429, 20429), refuses(503, 20500), refuses(401, 20003), hangs()])
 async def test_who_wants_to_be_left_alone_is_not_asked_on(twilio: TwilioServer, trouble) -> None:  # noqa: ANN001  # a row of the table
     """A thousand more questions would not be answered either."""
-    channel = TwilioTexts(settings(twilio.base_url, connections=2), now=now)
+    channel = TwilioTexts(settings(twilio.base_url, connections=2, timeout=0.2), now=now)
     await channel.open()
     twilio.next_requests(*[trouble] * 100)
     assert await channel.news_of([f"SM{number}" for number in range(100)]) == []
@@ -227,7 +228,16 @@ async def test_who_wants_to_be_left_alone_is_not_asked_on(twilio: TwilioServer, 
     assert len(twilio.fetches) <= 4
 
 
-@pytest.mark.parametrize("trouble", [answers(200, "[]"), answers(200, "no JSON"), answers(200, '{"sid": 7}')])
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        answers(200, "[]"),
+        answers(200, "no JSON"),
+        answers(200, '{"sid": 7}'),
+        answers(200, '{"sid": "SM2", "status": "delivered"}'),
+        answers(200, '{"sid": "SM1", "status": 7}'),
+    ],
+)
 async def test_an_answer_that_makes_no_sense_is_no_news(texts: TwilioTexts, twilio: TwilioServer, trouble) -> None:  # noqa: ANN001  # the same
     """Nothing is concluded from it."""
     twilio.next_requests(trouble)

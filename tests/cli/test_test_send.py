@@ -1,17 +1,10 @@
-"""`gateway test-send` and `gateway doctor` in an operator's hands: real protocols, each provider's stand-in."""
+"""`gateway test-send` in an operator's hands: real protocols, each provider's stand-in."""
 
-import asyncio
 import datetime as dt
 import email
 import email.policy
 import json
-import os
-import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -22,59 +15,12 @@ from gateway.settings import SettingsError, read_settings
 from tests.channels import sinch_server, twilio_server
 from tests.channels.smtp_server import DROP, real_server, scripted_server
 from tests.channels.twilio_calls_server import running_calls
+from tests.cli.stand_ins import SINCH, TWILIO, Run, gateway, now
 
-ROOT = Path(__file__).parents[2]
 AMINA = "+447700900123"
 MAILBOX = "amina.example@example.org"
 ADDRESS = "Amina Example|1 Invented Street|ZZ9 9ZZ"
 TEXT = "This is a test message. You do not need to do anything."
-
-SINCH = {
-    "GATEWAY_SMS_PROVIDER": "sinch",
-    "GATEWAY_SINCH_SERVICE_PLAN_ID": sinch_server.PLAN_ID,
-    "GATEWAY_SINCH_API_TOKEN": sinch_server.API_TOKEN,
-    "GATEWAY_SINCH_FROM": sinch_server.SENDER,
-    "GATEWAY_SINCH_CALLBACK_SECRET": sinch_server.CALLBACK_SECRET,
-}
-TWILIO = {
-    "GATEWAY_SMS_PROVIDER": "twilio",
-    "GATEWAY_TWILIO_ACCOUNT_SID": twilio_server.ACCOUNT_SID,
-    "GATEWAY_TWILIO_AUTH_TOKEN": twilio_server.AUTH_TOKEN,
-    "GATEWAY_TWILIO_FROM": twilio_server.FROM_NUMBER,
-}
-
-
-def now() -> dt.datetime:
-    """Tell the time, as the stand-ins and the command must agree about it."""
-    return dt.datetime.now(dt.UTC)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Run:
-    """What a command left behind."""
-
-    status: int
-    out: str
-    complaint: str
-
-
-async def gateway(folder: Path, *words: str, **settings: str) -> Run:
-    """Run one command with a folder of its own while the stand-ins answer in this process."""
-    environment = {
-        "PATH": os.environ["PATH"],
-        "GATEWAY_DATABASE_URL": f"sqlite+aiosqlite:///{folder}/gateway.db",
-        "GATEWAY_OUTBOX_DIR": str(folder / "outbox"),
-        "GATEWAY_EMAIL_FROM": "office@school.example.org",
-        **settings,
-    }
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "gateway", *words, cwd=ROOT, env=environment, stdout=pipe, stderr=pipe
-    )
-    async with asyncio.timeout(60):
-        out, complaint = await process.communicate()
-    assert process.returncode is not None
-    return Run(status=process.returncode, out=out.decode(), complaint=complaint.decode())
 
 
 def count_in(folder: Path, pattern: str) -> int:
@@ -263,56 +209,6 @@ async def test_a_call_is_placed_by_twilio(tmp_path: Path) -> None:
     [call] = server.calls
     assert answer == f"voice by twilio: accepted as {call['sid']}"
     assert call["to"] == "+442079460123"
-
-
-@dataclass
-class Standing:
-    """A provider that answers, and the settings that lead to it."""
-
-    line: str
-    """What the doctor says when all is well."""
-    settings: Mapping[str, str] = field(default_factory=dict)
-
-
-@asynccontextmanager
-async def smtp() -> AsyncIterator[Standing]:
-    """Lead to a mail server."""
-    async with real_server() as server:
-        relay = {"GATEWAY_SMTP_HOST": "127.0.0.1", "GATEWAY_SMTP_PORT": str(server.port)}
-        yield Standing("email by smtp", {"GATEWAY_EMAIL_PROVIDER": "smtp", **relay})
-
-
-@asynccontextmanager
-async def twilio() -> AsyncIterator[Standing]:
-    """Lead to Twilio's stand-in."""
-    async with twilio_server.running_twilio(now) as server:
-        yield Standing("sms by twilio", {**TWILIO, "GATEWAY_TWILIO_API_BASE_URL": server.base_url})
-
-
-@asynccontextmanager
-async def sinch() -> AsyncIterator[Standing]:
-    """Lead to Sinch's stand-in."""
-    async with sinch_server.running_sinch(now) as server:
-        yield Standing("sms by sinch", {**SINCH, "GATEWAY_SINCH_API_BASE_URL": server.base_url})
-
-
-@pytest.mark.parametrize("stand_in", [smtp, twilio, sinch])
-async def test_the_doctor_talks_to_every_provider(tmp_path: Path, stand_in: Any) -> None:
-    """Well while it answers, and missing as soon as it does not."""
-    provider: AbstractAsyncContextManager[Standing] = stand_in()
-    async with provider as standing:
-        well = await gateway(tmp_path, "doctor", **standing.settings)
-    assert f"ok  {standing.line}\n" in well.out
-    assert well.status == 0
-
-
-async def test_the_doctor_says_when_a_provider_is_away(tmp_path: Path) -> None:
-    """One line names it and what to look at."""
-    async with sinch() as standing:
-        pass
-    away = await gateway(tmp_path, "doctor", **standing.settings)
-    assert "missing  sms by sinch: Sinch cannot be reached" in away.out
-    assert away.status == 1
 
 
 @pytest.mark.parametrize("missing", [name for name in SINCH if name != "GATEWAY_SMS_PROVIDER"])

@@ -32,11 +32,14 @@ from channels.base import (
 from channels.by_hand import ByHand
 from channels.email_smtp import SmtpChannel, SmtpSettings, SmtpTls
 from channels.errors import ReceiptRefusedError, Retry
+from channels.letter_lob import LobLetters, LobSettings
+from channels.letter_sheet import US_WINDOW, typeset
+from channels.letter_spool import SpoolLetters
 from channels.outbox import OutboxCalls, OutboxLetters, OutboxMail, OutboxTexts
 from channels.sms_sinch import SinchSettings, SinchTexts
 from channels.sms_twilio import TwilioSettings, TwilioTexts
 from channels.voice_twilio import TwilioCalls, TwilioCallSettings
-from tests.channels import sinch_server
+from tests.channels import lob_server, sinch_server
 from tests.channels.sending import sent
 from tests.channels.smtp_server import CERTIFICATE, DROP, STALL, real_server, scripted_server
 from tests.channels.twilio_calls_server import VOICE_FROM, running_calls
@@ -61,6 +64,8 @@ PRIVATE = {
     "token": AUTH_TOKEN,
     "Sinch's token": sinch_server.API_TOKEN,
     "Sinch's secret": sinch_server.CALLBACK_SECRET,
+    "Lob's key": lob_server.API_KEY,
+    "Lob's secret": lob_server.WEBHOOK_SECRET,
 }
 """What no log may ever hold."""
 
@@ -297,6 +302,33 @@ async def staff_with_letters(_folder: Path) -> AsyncIterator[Stage]:
     yield Stage(staff, lambda: len(staff.given))
 
 
+@asynccontextmanager
+async def spool(folder: Path) -> AsyncIterator[Stage]:
+    """Stage the spool of print runs."""
+    yield Stage(SpoolLetters(folder), lambda: files_in(folder, "*.json"))
+
+
+@asynccontextmanager
+async def lob(_folder: Path) -> AsyncIterator[Stage]:
+    """Stage Lob on its stand-in."""
+    async with lob_server.running_lob(now) as server:
+        settings = lob_server.settings_for(server)
+
+        def receipt(status: str, signed_at: dt.datetime = NOW) -> CallbackRequest:
+            return server.webhook(f"letter.{status}", "ltr_1", event=f"evt_{status}", at=signed_at)
+
+        yield Stage(
+            LobLetters(settings, lambda sheet: typeset(sheet, US_WINDOW), now=now),
+            lambda: len(server.living()),
+            {
+                "cut": lambda: server.next_requests(lob_server.cuts(server, stored=True)),
+                "silence": lambda: server.next_requests(lob_server.hangs()),
+            },
+            receipt,
+            lambda status: receipt(status, NOW - dt.timedelta(days=1)),
+        )
+
+
 ADAPTERS = {
     "staff-voice": Adapter(CALL, staff_who_call),
     "staff-letter": Adapter(SHEET, staff_with_letters),
@@ -308,6 +340,8 @@ ADAPTERS = {
     "smtp-in-trouble": Adapter(MAIL, smtp_in_trouble, ("cut", "silence")),
     "twilio": Adapter(TEXT, twilio, ("cut", "silence"), ("delivered", ReceiptStatus.DELIVERED)),
     "twilio-voice": Adapter(CALL, twilio_voice, ("cut", "silence"), ("in-progress", ReceiptStatus.ANSWERED)),
+    "spool": Adapter(SHEET, spool),
+    "lob": Adapter(SHEET, lob, ("cut", "silence"), ("delivered", ReceiptStatus.DELIVERED), signs_time=True),
     "sinch": Adapter(TEXT, sinch, ("cut", "silence"), ("Delivered", ReceiptStatus.DELIVERED), signs_time=True),
 }
 WITH_RECEIPTS = [pytest.param(adapter, id=name) for name, adapter in ADAPTERS.items() if adapter.good_news]
@@ -418,6 +452,8 @@ MADE_UP_SIGNATURES = {
     "x-sinch-webhook-signature": "bm90IGEgc2lnbmF0dXJl",
     "x-sinch-webhook-signature-nonce": "1",
     "x-sinch-webhook-signature-timestamp": str(int(NOW.timestamp())),
+    "lob-signature": "6e6f742061207369676e6174757265",
+    "lob-signature-timestamp": str(int(NOW.timestamp() * 1000)),
 }
 """In all forms that providers know."""
 
@@ -562,6 +598,9 @@ async def _every_path(stage: Stage, adapter: Adapter) -> str:
             api_token=sinch_server.API_TOKEN,
             sender=sinch_server.SENDER,
             callback_secret=sinch_server.CALLBACK_SECRET,
+        ),
+        LobSettings(
+            api_key=lob_server.API_KEY, webhook_secret=lob_server.WEBHOOK_SECRET, return_address=("1 School Lane",)
         ),
     ],
     ids=lambda settings: type(settings).__name__,

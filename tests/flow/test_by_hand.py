@@ -40,6 +40,7 @@ from tests.flow.families import DAD, DAD_NUMBER, HOUSE, KID, MUM, MUM_NUMBER, SI
 from tests.flow.installation import CONTENT, MONDAY, PRINCIPAL, Installation, installed
 from tests.flow.test_holds import LEAD, come_to, held_lockdown
 from tests.flow.test_restrictions_unreadable import TABLE
+from tests.flow.test_text_check import release, saying
 from tests.unit.rules.households import deny, directory, letter, voice
 
 COLLEAGUE = Principal(key="colleague", name="colleague", school="school", scopes=frozenset(Scope))
@@ -341,6 +342,29 @@ async def test_a_joint_letter_parts_when_one_of_them_wants_it_no_more(staffed: I
     gone, stays = (MUM, DAD) if other == "dad" else (DAD, MUM)
     assert stays["given_name"] in script.payload.address[0]
     assert gone["given_name"] not in script.payload.address[0]
+
+
+async def test_a_text_that_tells_of_the_other_parent_by_now_waits_for_a_look(staffed: Installation) -> None:
+    """R38: nobody reads it out before somebody has confirmed it; then it is the same call again."""
+    alone: dict[str, Any] = {
+        "relationships": parents("dad"),
+        "contacts": [DAD],
+        "contact_points": [voice("dad", DAD_NUMBER)],
+    }
+    task = await called(staffed, people=family(**alone), **saying("Zinnia Quillfeather will bring the cake."))
+    together = family(
+        relationships=parents("dad", "mum"), contacts=[DAD, MUM], contact_points=[voice("dad", DAD_NUMBER)]
+    )
+    await staffed.put(together)
+    assert (await refused(staffed, task.id)).status == 409
+    assert await staffed.states() == {"dad-v": "held"}
+    assert [one.kind for one in await staffed.tasks() if one.contact == "dad"] == ["decide_hold"]
+    assert await release(staffed, task.notification, "Both have agreed to the list.") == 1
+    await staffed.at_rest()
+    (again,) = [one for one in await staffed.tasks() if one.contact == "dad"]
+    assert again.id == task.id
+    script = await staffed.front.services.scripts.script(PRINCIPAL, task.id, reason=None)
+    assert "cake" in str(script.speech)
 
 
 async def test_while_nobody_can_say_who_is_barred_nothing_is_shown(staffed: Installation) -> None:

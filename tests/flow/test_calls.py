@@ -26,6 +26,7 @@ from tests.channels.twilio_calls_server import VOICE_FROM, Talk, TwilioCallsServ
 from tests.channels.twilio_server import ACCOUNT_SID, AUTH_TOKEN, refuses, signed_form
 from tests.flow.families import DAD, DAD_NUMBER, KID, MUM, MUM_NUMBER, TOGETHER, parents
 from tests.flow.installation import MONDAY, Installation, installed
+from tests.flow.test_restrictions_unreadable import TABLE
 from tests.unit.rules.households import deny, directory, email, voice
 
 PUBLIC_URL = "https://gateway.example.org"
@@ -254,6 +255,17 @@ async def test_a_companion_who_was_barred_is_not_named(telephones: Telephones) -
         await telephones.gateway.put(family(**couple, restrictions=[deny(barred)]))
         talk = await telephones.taken()
         assert talk.said == [APOLOGY]
+
+
+async def test_while_nobody_can_tell_who_is_barred_nothing_is_said(telephones: Telephones) -> None:
+    """A change in the directory asks the rules again, and they cannot be answered (R46)."""
+    await telephones.alert("progress")
+    await telephones.gateway.put(family(school=[{"name": "School of Today"}]))
+    await TABLE.strike(telephones.gateway)
+    talk = await telephones.taken()
+    await TABLE.repair(telephones.gateway)
+    assert talk.said == [APOLOGY]
+    assert "There is a message for you." in (await telephones.taken()).words
 
 
 async def test_a_number_that_was_forwarded_elsewhere_gets_nothing(telephones: Telephones) -> None:

@@ -1,10 +1,13 @@
 """Letters from the spool to the post: each is printed once, and never what is barred when its run is closed."""
 
+import asyncio
+import contextlib
 import csv
 import dataclasses
 import datetime as dt
 import io
-from collections.abc import AsyncIterator
+import shutil
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +16,16 @@ import pytest
 import pytest_asyncio
 from pypdf import PdfReader
 
+from channels.letter_file import make
+from channels.letter_jobs import Job, Made
+from channels.letter_press import PressError
+from gateway.dispatch.print_runs import PrintRuns
 from gateway.dispatch.refusals import Refused
 from gateway.settings import Share
 from gateway.settings.letters import LetterSettings
 from gateway.store.notifications import cancel
 from gateway.store.tables import delivery_events, point_marks, print_letters, print_runs, receipts
+from tests.channels.test_letter_sftp import print_house
 from tests.flow.families import DAD, HOUSE, MUM, TOGETHER, parents
 from tests.flow.installation import PRINCIPAL, Installation, installed
 from tests.unit.rules.households import Row, deny, directory, email, letter
@@ -192,14 +200,14 @@ async def test_a_letter_goes_to_the_address_of_this_day(office: Installation) ->
 
 
 async def test_of_a_joint_letter_only_who_may_still_read_it_is_named(office: Installation) -> None:
-    """One of two who share a letter is barred: the other's letter is written anew."""
+    """One of two who share a letter has no tie to the child any more: the other's letter is written anew."""
     couple = parents("mum", "dad")
     points = [letter("mum", HOUSE), letter("dad", HOUSE)]
     rows: dict[str, Any] = {"contacts": [MUM, DAD], "contact_points": points, "households": [TOGETHER]}
     await office.put(directory(relationships=couple, **rows))
     await office.post("report")
     await office.at_rest()
-    await office.put(directory(relationships=couple, restrictions=[deny("dad")], **rows))
+    await office.put(directory(relationships=parents("mum"), **rows))
     await office.forward(seconds=10)
     run = await run_now(office)
     text = words_of(office, run)
@@ -371,8 +379,200 @@ async def test_letters_of_yesterday_are_decided_about_again(office: Installation
     assert "22 June 2026" in words_of(office, run.id)
 
 
+class KilledError(BaseException):
+    """The process is gone: nothing of ours handles this."""
+
+
+class Mortal:
+    """A database whose process is killed at one of its transactions: before it, or right after its commit."""
+
+    def __init__(self, database: Any, lives: int) -> None:
+        self._database = database
+        self._lives = lives
+        self.sqlite = database.sqlite
+
+    @contextlib.asynccontextmanager
+    async def reading(self) -> AsyncIterator[Any]:
+        """Read, as long as there is life."""
+        self._breathe()
+        async with self._database.reading() as connection:
+            yield connection
+
+    @contextlib.asynccontextmanager
+    async def writing(self) -> AsyncIterator[Any]:
+        """Write, and die before or after."""
+        self._breathe()
+        async with self._database.writing() as connection:
+            yield connection
+        self._breathe()
+
+    def _breathe(self) -> None:
+        self._lives -= 1
+        if self._lives < 0:
+            raise KilledError
+
+
+def worker(office: Installation, lives: int = 1_000) -> PrintRuns:
+    """Make a worker on print runs that typesets in this process."""
+    runs = office.back.print_runs
+    database: Any = Mortal(office.back.database, lives)
+
+    async def quick(jobs: Sequence[Job]) -> list[Made]:
+        return [make(job) for job in jobs]
+
+    return PrintRuns(
+        database,
+        runs._receipts,
+        runs._recall,
+        runs._house,
+        quick,
+        None,
+        terms=runs._terms,
+        phrases=runs._phrases,
+        owner=f"worker-{lives}",
+        now=office.time,
+    )
+
+
+async def test_a_killed_worker_costs_no_letter_and_doubles_none(
+    servers_urls: tuple[str, str | None], tmp_path: Path
+) -> None:
+    """Killed at every transaction in turn, and another goes on: each letter is in one run, once, and is told so."""
+    async with installed(*servers_urls, tmp_path, working=False, changes=spooling(tmp_path)) as office:
+        office.time.now = MONDAY_NOON
+        printed: set[str] = set()
+        deaths = 0
+        for lives in range(100):
+            contacts = [f"c{lives}", f"d{lives}"]
+            await office.put(people(*contacts))
+            notification = await office.post("report")
+            await office.back.planner.plan(notification)
+            await office.send_due()
+            run = await office.front.services.printing.close(PRINCIPAL)
+            try:
+                await worker(office, lives).work(run)
+            except KilledError:
+                deaths += 1
+            office.time.now += dt.timedelta(minutes=2)
+            await worker(office).work(run)
+            await office.front.services.receipts.take_parked()
+            (row,) = await office.rows(print_runs, print_runs.c.id == run)
+            assert (row.status, row.letters, row.due_at) == ("closed", 2, None)
+            listed_now = [entry["delivery"] for entry in listed(office, run)]
+            assert sorted(listed_now) == sorted(each.id for each in await office.deliveries(notification))
+            assert not printed.intersection(listed_now)
+            printed.update(listed_now)
+            news = [event.news for event in await office.rows(delivery_events) if event.delivery in listed_now]
+            assert news == ["printed", "printed"]
+            if deaths <= lives:
+                break
+        assert deaths > 8
+        assert list((spool(office) / "waiting").glob("*.json")) == []
+        assert len(await office.rows(print_letters)) == len(printed)
+
+
+async def test_a_lost_folder_is_printed_anew(servers_urls: tuple[str, str | None], tmp_path: Path) -> None:
+    """What was printed vanishes before anybody could take it: the letters are still there, and are printed again."""
+    async with installed(*servers_urls, tmp_path, working=False, changes=spooling(tmp_path)) as office:
+        office.time.now = MONDAY_NOON
+        await office.put(people("mum"))
+        await office.back.planner.plan(await office.post("report"))
+        await office.send_due()
+        run = await office.front.services.printing.close(PRINCIPAL)
+        for lives in range(30):
+            with contextlib.suppress(KilledError):
+                await worker(office, lives).work(run)
+            (row,) = await office.rows(print_runs)
+            if row.status == "printed":
+                break
+            office.time.now += dt.timedelta(minutes=2)
+        await asyncio.to_thread(shutil.rmtree, spool(office) / "work")
+        office.time.now += dt.timedelta(minutes=2)
+        await worker(office).work(run)
+        assert len(listed(office, run)) == 1
+        assert _names(spool(office) / "work") == []
+
+
+async def test_two_workers_do_not_share_a_run(idle: Installation, tmp_path: Path) -> None:
+    """Whoever comes second finds it taken; asked for twice, it is one run."""
+    del idle
+    own = f"sqlite+aiosqlite:///{tmp_path / 'own.db'}"
+    async with installed(own, None, tmp_path, working=False, changes=spooling(tmp_path)) as office:
+        office.time.now = MONDAY_NOON
+        await office.put(people("mum", "dad"))
+        await office.back.planner.plan(await office.post("report"))
+        await office.send_due()
+        desk = office.front.services.printing
+        first, second = await asyncio.gather(desk.close(PRINCIPAL), desk.close(PRINCIPAL))
+        assert first == second
+        await asyncio.gather(*(worker(office).work(first) for _ in range(3)))
+        assert len(listed(office, first)) == 2
+        assert len(await office.rows(print_letters)) == 2
+
+
+async def test_a_press_that_fails_is_tried_again_and_staff_hear_of_it(
+    servers_urls: tuple[str, str | None], tmp_path: Path
+) -> None:
+    """No letter is lost meanwhile; after some failures there is a task, and at last the run is printed."""
+    async with installed(*servers_urls, tmp_path, working=False, changes=spooling(tmp_path)) as office:
+        office.time.now = MONDAY_NOON
+        await office.put(people("mum"))
+        await office.back.planner.plan(await office.post("report"))
+        await office.send_due()
+        run = await office.front.services.printing.close(PRINCIPAL)
+        broken = worker(office)
+
+        async def fails(_jobs: Sequence[Job]) -> list[Made]:
+            raise PressError("A font family that letters need is not installed.")
+
+        broken._press = fails
+        for number in range(1, 6):
+            await broken.work(run)
+            (row,) = await office.rows(print_runs)
+            assert (row.status, row.failures) == ("printing", number)
+            assert "font" in row.fault
+            office.time.now = row.due_at
+        assert [task.kind for task in await office.tasks()] == ["print_run_stuck"]
+        await worker(office).work(run)
+        assert len(listed(office, run)) == 1
+
+
+async def test_a_run_is_brought_to_the_print_house(servers_urls: tuple[str, str | None], tmp_path: Path) -> None:
+    """Over SFTP, into a folder of its own; while the house is away the run waits, and goes when it is back."""
+    async with print_house(tmp_path) as house:
+        settings = house.settings
+        changes = spooling(
+            tmp_path,
+            letter_sftp_url=f"sftp://school@127.0.0.1:{settings.port}/incoming",
+            letter_sftp_key_file=settings.key_file,
+            letter_sftp_host_key=settings.host_key,
+        )
+        async with installed(*servers_urls, tmp_path, changes=changes) as office:
+            office.time.now = MONDAY_NOON
+            await spooled(office, "mum")
+            house.refuses = lambda name: "manifest" in name
+            run = await run_now(office)
+            (row,) = await office.rows(print_runs)
+            assert (row.status, row.uploaded_at, row.failures) == ("closed", None, 1)
+            assert f"incoming/{run}/manifest.csv" not in house.files()
+            house.refuses = lambda _name: False
+            await office.forward(minutes=2)
+
+            async def uploaded() -> bool:
+                (row,) = await office.rows(print_runs)
+                return row.uploaded_at is not None
+
+            await office.until(uploaded)
+            folder = spool(office) / "runs" / run
+            assert house.files() == {f"incoming/{run}/{path.name}": path.read_bytes() for path in folder.iterdir()}
+
+
 async def cancelled(gateway: Installation, notification: str) -> None:
     """Cancel a notification as the API does."""
     async with gateway.front.database.writing() as connection:
         await cancel(connection, notification, at=gateway.time())
         await gateway.front.services.printing.call_off(connection, notification)
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())

@@ -188,8 +188,10 @@ def engaged(gateway: Installation, row: Any, **fields: Any) -> Receipt:
     return news(gateway, ReceiptStatus.BUSY, **told | fields)
 
 
-async def test_an_engaged_line_is_called_again_and_then_the_next_route_starts(gateway: Installation) -> None:
-    """Two more calls, after five minutes and half an hour; then the letter goes."""
+async def test_an_engaged_line_is_called_again_and_in_the_end_somebody_is_asked_to_reach_her(
+    gateway: Installation,
+) -> None:
+    """Two more calls, after five minutes and half an hour; no other route is left, so the office hears of it (R24)."""
     row = await called(gateway)
     desk = gateway.front.services.receipts
     for number, minutes in enumerate((6, 34), 1):
@@ -202,7 +204,8 @@ async def test_an_engaged_line_is_called_again_and_then_the_next_route_starts(ga
     row = next(each for each in await gateway.deliveries() if each.point == "mum-v")
     await desk.take([engaged(gateway, row)])
     await gateway.at_rest()
-    assert await gateway.states() == {"mum-v": "failed", "mum-l": "sent"}
+    assert await gateway.states() == {"mum-v": "failed"}
+    assert [(task.kind, task.contact) for task in await gateway.tasks()] == [("reach_by_hand", "mum")]
     assert [each.missed_at is not None for each in await gateway.attempts(row.id)] == [True, True, True]
 
 

@@ -43,7 +43,7 @@ async def test_what_was_lost_to_another_worker_is_not_handed_over(idle: Installa
         await renew_leases(
             connection, [row.id for row in rows], owner="slow", until=idle.time() + dt.timedelta(seconds=60)
         )
-    fit, _, _ = await last_check(idle).pass_on(rows)
+    fit = (await last_check(idle).pass_on(rows)).fit
     assert fit == []
 
 

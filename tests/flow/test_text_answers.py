@@ -373,6 +373,18 @@ async def test_an_alert_can_be_acknowledged_by_text(
     assert len(await school.rows(replies)) == 1
 
 
+async def test_a_yes_that_twilio_takes_for_start_is_an_answer_all_the_same(school: School) -> None:
+    """Advanced Opt-Out knows YES as START: it lifts a STOP, and it is what somebody has answered."""
+    await school.gets("STOP", CLEO, OptOutType="STOP")
+    await school.gets("Yes", CLEO, OptOutType="START")
+    assert await school.marks() == {}
+    await school.send("emergency", "cleo")
+    await school.gets("Yes", CLEO, OptOutType="START", To=EMERGENCY_NUMBER)
+    [message] = await school.rows(messages, contact="cleo")
+    assert message.acknowledged_at is not None
+    assert [row.body for row in await school.rows(replies)] == ["Yes", "Yes"]
+
+
 async def test_an_ordinary_message_is_not_acknowledged(school: School) -> None:
     """A YES to it is a reply and nothing more."""
     await school.send("routine", "cleo")
