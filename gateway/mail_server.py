@@ -72,7 +72,7 @@ class MailDesk:
     ) -> str:
         """Refuse a mail that says it is too large before it is sent."""
         size = next((option[5:] for option in options if option.startswith("SIZE=")), "0")
-        if not size.isdigit() or len(size) > 20:
+        if not (size.isascii() and size.isdigit()) or len(size) > 20:
             return "501 5.5.4 SIZE is a number of bytes."
         if int(size) > self._most_bytes:
             self.refused_as_too_large()

@@ -103,6 +103,10 @@ async def _run_with_database(options: argparse.Namespace, settings: Settings) ->
         from gateway.cli.files import import_files
 
         return await import_files(settings, options.paths, dry_run=options.dry_run, force=options.force)
+    if options.command == "print-run":
+        from gateway.cli.print_run import close_print_runs
+
+        return await close_print_runs(settings)
     return await _run_process(options, settings)
 
 
@@ -191,6 +195,7 @@ def _parser() -> argparse.ArgumentParser:
     test_send.add_argument("--language", default="en", metavar="L", help="en unless given, such as pl or ur")
 
     commands.add_parser("doctor", help="check everything a send needs")
+    commands.add_parser("print-run", help="print all letters that wait in the spool, now")
     commands.add_parser("demo", help="import the sample school and send three notifications")
     return parser
 

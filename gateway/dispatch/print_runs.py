@@ -124,7 +124,7 @@ class PrintRuns:
         await heard_out(lambda stopping: self._work(run, stopping))
 
     async def _work(self, name: str, stopping: asyncio.Event) -> None:
-        now, owner = self._now(), f"{self._owner}/{secrets.token_hex(4)}"
+        now, owner = self._now(), f"{self._owner}-{secrets.token_hex(4)}"
         async with self._database.writing() as connection:
             run: Any = await take_run(connection, name, owner=owner, now=now, until=now + LEASE)
         if run is None:

@@ -27,6 +27,7 @@ __all__ = [
     "SmsProvider",
     "SmtpTls",
     "VoiceProvider",
+    "known_settings",
     "read_settings",
     "unknown_settings",
 ]
@@ -140,11 +141,16 @@ def _read(environment: Mapping[str, str], section: Readers, prefix: str = PREFIX
     return values
 
 
-def unknown_settings(environment: Mapping[str, str]) -> list[str]:
-    """Name the `GATEWAY_*` variables that no setting reads: most likely misspelt (`gateway doctor` tells)."""
+def known_settings() -> frozenset[str]:
+    """Name all variables that some setting reads."""
     sections = (Settings, EmailSettings, InboundSettings, TextSettings, VoiceSettings, LetterSettings)
     known = {PREFIX + name.upper() for section in sections for name in section.READERS}
-    known |= {f"{PREFIX}{relay.upper()}_{name.upper()}" for relay in RELAYS for name in Relay.READERS}
+    return frozenset(known | {f"{PREFIX}{relay.upper()}_{name.upper()}" for relay in RELAYS for name in Relay.READERS})
+
+
+def unknown_settings(environment: Mapping[str, str]) -> list[str]:
+    """Name the `GATEWAY_*` variables that no setting reads: most likely misspelt (`gateway doctor` tells)."""
+    known = known_settings()
     return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
 
 

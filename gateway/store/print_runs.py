@@ -237,6 +237,11 @@ async def find_run(connection: AsyncConnection, school: str, run: str, *, lock: 
     return (await connection.execute(query.with_for_update() if lock else query)).one_or_none()
 
 
+async def run_of_any_school(connection: AsyncConnection, run: str) -> Row[Any]:
+    """Load a run for the operator, who serves all schools."""
+    return (await connection.execute(select(print_runs).where(print_runs.c.id == run))).one()
+
+
 async def list_runs(
     connection: AsyncConnection, school: str, *, after: tuple[Any, ...] = (), limit: int = 100
 ) -> list[Row[Any]]:

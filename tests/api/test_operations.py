@@ -1,8 +1,10 @@
 """What operators ask: is it alive, can it work, what are its figures."""
 
 import datetime as dt
+import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import aiohttp
 import pytest
@@ -13,11 +15,14 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 
+from channels.twilio_signature import signature
 from gateway.assembly import assembled
 from gateway.dispatch.tracing import OpenTelemetryTracer
-from gateway.settings import Settings
+from gateway.settings import Settings, Share
+from gateway.settings.texts import TextSettings
+from gateway.store.provider_use import add_use
 from gateway.web import exposing_metrics, make_application
-from tests.api.office import NOTICE, Office
+from tests.api.office import MONDAY, NOTICE, Office, opened
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
@@ -94,6 +99,83 @@ async def test_figures_are_told_without_the_database(new_office: Office) -> None
     found = await figures(new_office)
     assert found["gateway_backlog_known"][labels()] == 0
     assert "gateway_queue_age_seconds" not in found
+
+
+async def test_what_binds_providers_is_told(database_url: str, tmp_path: Path) -> None:
+    """Who may not be used any more, in the probes' details; how far the others may go, in the figures."""
+    terms = {
+        "approved_until": {
+            "sms/outbox": MONDAY.date() - dt.timedelta(days=1),
+            "email/outbox": MONDAY.date() + dt.timedelta(days=30),
+        },
+        "budgets": {"voice/outbox": 10, "email/outbox": 100},
+    }
+    async with opened(database_url, tmp_path, directory=None, changes=terms) as office:
+        async with office.gateway.database.writing() as connection:
+            await add_use(connection, "voice/outbox", "2026-06", 12)
+            await add_use(connection, "email/outbox", "2026-06", 80)
+            await add_use(connection, "email/outbox", "2026-05", 99)
+        ready = await office.call("GET", "/health/ready", key=None)
+        assert ready.status == 200
+        assert ready.json["providers"] == {
+            "email/outbox": "closed",
+            "sms/outbox": "unapproved",
+            "voice/outbox": "over_budget",
+            "letter/outbox": "closed",
+        }
+        found = await figures(office)
+        assert found["gateway_provider_approved_days"] == {
+            labels(provider="sms/outbox"): -1,
+            labels(provider="email/outbox"): 30,
+        }
+        assert found["gateway_provider_budget_units"] == {
+            labels(provider="voice/outbox"): 10,
+            labels(provider="email/outbox"): 100,
+        }
+        assert found["gateway_provider_used_units"] == {
+            labels(provider="voice/outbox"): 12,
+            labels(provider="email/outbox"): 80,
+        }
+        assert found["gateway_provider_state"][labels(provider="sms/outbox", state="unapproved")] == 1
+        assert found["gateway_provider_state"][labels(provider="voice/outbox", state="over_budget")] == 1
+
+
+async def test_callbacks_are_counted_by_provider(tmp_path: Path) -> None:
+    """From one whose news is believed no more, or comes no more, nobody learns what became of a message."""
+    texts = TextSettings(
+        sms_provider=(Share("twilio", 1),),
+        twilio_account_sid="AC" + "0" * 32,
+        twilio_auth_token="invented",
+        twilio_from="+447700900001",
+    )
+    url, form = f"sqlite+aiosqlite:///{tmp_path / 'gateway.db'}", {"MessageSid": "SM1", "MessageStatus": "sent"}
+    async with opened(url, tmp_path, directory=None, changes={"texts": texts}) as office:
+        path = "/v1/receipts/twilio?delivery=06fqx2k9d1abcdef"
+        seal = signature("invented", f"{office.gateway.services.public_url}{path}", form.items())
+        for signed, status in ((seal, 204), (seal, 204), ("forged", 403)):
+            headers = {"Content-Type": "application/x-www-form-urlencoded", "X-Twilio-Signature": signed}
+            answer = await office.call("POST", path, key=None, data=urlencode(form), headers=headers)
+            assert answer.status == status, answer.text
+        found = await figures(office)
+    assert found["gateway_callbacks_taken_total"] == {labels(provider="twilio"): 2}
+    assert found["gateway_receipts_refused_total"] == {labels(provider="twilio", reason="forged"): 1}
+
+
+async def test_what_nothing_binds_has_no_figures(small_office: Office) -> None:
+    """An alert about budgets and approvals concerns only who has one."""
+    assert not [name for name in await figures(small_office) if re.search("budget|used|approved", name)]
+
+
+async def test_an_approvals_end_is_told_without_the_database(tmp_path: Path) -> None:
+    """What was used of a budget cannot be known then, and is left out instead of told wrong."""
+    terms = {"approved_until": {"sms/outbox": MONDAY.date()}, "budgets": {"sms/outbox": 10}}
+    url = f"sqlite+aiosqlite:///{tmp_path / 'gateway.db'}"
+    async with opened(url, tmp_path, directory=None, changes=terms) as office:
+        await _lose(office, "provider_use")
+        found = await figures(office)
+        assert found["gateway_provider_approved_days"][labels(provider="sms/outbox")] == 0
+        assert found["gateway_provider_budget_units"][labels(provider="sms/outbox")] == 10
+        assert "gateway_provider_used_units" not in found
 
 
 @pytest.mark.parametrize("backlog", [True, False])

@@ -11,7 +11,7 @@ from tests.bench.installation import servers
 from tests.bench.options import Options, read_options
 from tests.bench.table import Result, print_table, say
 
-AGAINST_GOALS = ("fanout", "delayed", "intake", "emergency", "texts", "receipts", "million")
+AGAINST_GOALS = ("fanout", "delayed", "intake", "emergency", "texts", "receipts", "million", "letters")
 """Each has `measure`, which gives lines of the table."""
 PARTS = ("rules", "mails", "signing", "smtp", "planning", "flow")
 """Programs that print figures of one part of the gateway."""

@@ -289,7 +289,8 @@ def test_files_come_through(name: str, content: bytes, text: str) -> None:
     )
     assert isinstance(written, UndottedLines)
     assert written.replace(b"\r\n", b"").translate(None, b"\r\n") == written.replace(b"\r\n", b"")
-    message = parsed(written)
+    assert max(map(len, written.split(b"\r\n"))) <= 78
+    message: EmailMessage = message_from_bytes(written, policy=default)
     pdf, plain, calendar = message.iter_attachments()
     assert (pdf.get_filename(), pdf.get_content()) == (name, content)
     assert (plain.get_content_type(), plain.get_content()) == ("text/plain", text)

@@ -33,7 +33,7 @@ TWILIO = {
     "GATEWAY_TWILIO_FROM": twilio_server.FROM_NUMBER,
 }
 LOB = {
-    "GATEWAY_LETTER_RETURN_ADDRESS": "1 School Lane; Sampleton; ZZ9 9ZZ",
+    "GATEWAY_LETTER_RETURN_ADDRESS": "1 School Lane; Springfield, IL; 62701",
     "GATEWAY_LOB_API_KEY": lob_server.API_KEY,
     "GATEWAY_LOB_WEBHOOK_SECRET": lob_server.WEBHOOK_SECRET,
 }

@@ -1,12 +1,20 @@
 """What `gateway doctor` advises: one sentence for each thing that works today and may not on a bad day."""
 
 import datetime as dt
+from types import SimpleNamespace
 
 import pytest
 
 from gateway.dispatch.metrics import Waiting
 from gateway.dispatch.queue_server import QueueServerFacts
-from gateway.operations import Finding, database_findings, duty_findings, queue_findings, waiting_findings
+from gateway.operations import (
+    Finding,
+    database_findings,
+    duty_findings,
+    print_findings,
+    queue_findings,
+    waiting_findings,
+)
 from gateway.store.server import ServerFacts
 
 NOW = dt.datetime(2026, 6, 15, 9, 0, tzinfo=dt.UTC)
@@ -80,3 +88,19 @@ def test_a_roster_without_a_lead_is_told() -> None:
     """Each school's gap is advice of its own; without any all is well."""
     assert [finding.advice for finding in duty_findings(["one", "two"])] == ["one", "two"]
     assert [finding.advice for finding in duty_findings([])] == [None]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "fault", "words"),
+    [
+        ([], None, None),
+        ([59], None, None),
+        ([60], None, "1 not done, the oldest for 1 h. No worker has taken it up"),
+        ([180, 10, 90], "The SFTP server cannot be reached.", "2 not done, the oldest for 3 h. The SFTP server cannot"),
+    ],
+)
+def test_print_runs_that_nobody_finishes_are_told_of(minutes: list[int], fault: str | None, words: str | None) -> None:
+    """Letters are slow, a run is not; what keeps the oldest is told as staff are told it."""
+    runs = [SimpleNamespace(created_at=NOW - dt.timedelta(minutes=each), fault=fault) for each in minutes]
+    (finding,) = print_findings(runs, now=NOW)
+    assert finding.advice is None if words is None else words in str(finding.advice)
