@@ -1,4 +1,4 @@
-# One image for every role: serve, work, clock, migrate. The root file system may be read-only; only /app/var is written.
+# One image for every role: serve, work, clock, receive, migrate. The root file system may be read-only; only /app/var is written.
 
 FROM python:3.11-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1
@@ -25,7 +25,7 @@ COPY --from=build /app /app
 WORKDIR /app
 USER 10001:10001
 VOLUME ["/app/var"]
-EXPOSE 8080 8081
+EXPOSE 8080 8081 2525
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
     CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8080/health/live', timeout=2)"]
 ENTRYPOINT ["python", "-m", "gateway"]

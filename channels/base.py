@@ -170,6 +170,8 @@ class Envelope:
     """After this instant (UTC) the provider must not deliver it any more."""
     urgent: bool = False
     """True for the emergency lane."""
+    since: dt.datetime | None = None
+    """Before this instant (UTC) it cannot have been handed over: for providers that are asked without an id of ours."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -326,7 +328,7 @@ class Askable(Protocol):
 
 @runtime_checkable
 class Recallable(Protocol):
-    """A provider that can be asked to forget what it has accepted and not acted on yet: a letter before its printing."""
+    """A provider that can be asked to forget what it has accepted and not acted on yet, such as an unprinted letter."""
 
     @property
     def recall_window(self) -> dt.timedelta | None:

@@ -42,6 +42,8 @@ class Report:
     receipt: Receipt
     recipients: tuple[str, ...] = ()
     """Addresses, in lower case."""
+    gone: tuple[str, ...] | None = None
+    """Those of them that the outcome is about: where the mail came to in the end. None where nobody can tell."""
     message_id: str | None = None
     """Of the mail that came back, when it came back."""
 
@@ -90,9 +92,12 @@ def _delivery_report(arrival: Arrival, mail: Part, found: Part) -> Report:
     block = min(blocks, key=lambda each: _gravity(_action(each)), default={})
     receipt = _receipt(arrival, mail, *_outcome(_action(block), _status(block)), kept={**about, **block})
     recipients = [block.get(name, "") for block in blocks for name in ("original-recipient", "final-recipient")]
+    # A reader may have it passed on, and keep a copy: ours is not gone when the further mailbox is.
+    gone = addresses_in(block.get("final-recipient", "")) or addresses_in(block.get("original-recipient", ""))
     return Report(
         receipt=receipt,
         recipients=tuple(dict.fromkeys(address for text in recipients for address in addresses_in(text))),
+        gone=gone or None,
         message_id=_returned_id(mail),
     )
 
@@ -162,12 +167,12 @@ def _gave_up() -> _Outcome:
 def _refused(status: str) -> _Outcome:
     """Translate the code as if the server had said it while we were handing over: there is one table for both."""
     error = reply_error(Stage.FINAL_DOT, 550, status)
-    return _Outcome(ReceiptStatus.BOUNCED, error.explanation, _reason(status, ours=error.ours), error.address_dead)
+    return _Outcome(ReceiptStatus.BOUNCED, error.explanation, _reason(status, error.address_dead), error.address_dead)
 
 
-def _reason(status: str, *, ours: bool) -> RejectReason:
+def _reason(status: str, dead: bool) -> RejectReason:  # noqa: FBT001  # what it is about
     if status.startswith("5.1."):
-        return RejectReason.OTHER if ours else RejectReason.INVALID
+        return RejectReason.INVALID if dead else RejectReason.OTHER
     return RejectReason.BLOCKED if status.startswith("5.7.") else RejectReason.BOUNCED
 
 
@@ -275,7 +280,7 @@ def _old_report(arrival: Arrival, mail: Part) -> Report:
     text = words_of(mail).text[:_MOST_REPORT]
     copy = _COPY.search(text)
     text = text[: copy.start()] if copy else text
-    status = _status_in(text)
+    status = _status_in(text, certain=_from_mail_server(mail, arrival.sender))
     action = "failed" if status else ""
     if status.startswith("4") and _WAITS.search(f"{mail.header('subject')} {text}"):
         action = "delayed"
@@ -283,9 +288,15 @@ def _old_report(arrival: Arrival, mail: Part) -> Report:
     return Report(receipt=receipt, recipients=addresses_in(text)[:10], message_id=_returned_id(mail))
 
 
-def _status_in(text: str) -> str:
+def _status_in(text: str, *, certain: bool) -> str:
+    """Find what a mail server answered; unless it is `certain` that it is a report, only what looks like nothing else.
+
+    Programs that answer for somebody who is away write from the empty sender, too, and of rooms, prices and versions.
+    """
     if answered := _ANSWERED.search(text):
         return answered[1] or answered[2]
+    if not certain:
+        return ""
     if bare := _BARE.search(text):
         return bare[1]
     return "5.0.0" if _REPLY.search(text) else ""

@@ -14,6 +14,8 @@ _ENDS = {tag: re.compile(rf"</{tag}\b[^<>]*>", re.IGNORECASE) for tag in _SILENT
 _EMPTY_TOO = frozenset({"br", "p"})
 """Tags that end a line even when nothing stands in it."""
 _LINES = _EMPTY_TOO | {"div", "tr", "li", "ul", "ol", "table", "blockquote", "h1", "h2", "h3", "h4", "h5", "h6"}
+_ENDLESS_NUMBER = re.compile(r"&#[0-9]{100,}")
+"""No character's number; Python refuses to read one of thousands of digits."""
 _SPACES = re.compile(r"[ \t\r\n\f]+")
 _EMPTY_LINES = re.compile(r"\n{3,}")
 
@@ -23,7 +25,7 @@ def words_of_html(source: str) -> tuple[str, bool]:
     lines: list[str] = []
     line, depth = "", 0
     for text, tag, closing in _tokens(source[:MOST_HTML]):
-        line += html.unescape(text)
+        line += html.unescape(_ENDLESS_NUMBER.sub("&#0", text))
         if tag == "td" and closing:
             line += " | "
         if tag not in _LINES:

@@ -23,6 +23,8 @@ MOST_HEADER_BYTES = 100_000
 MOST_HEADERS = 500
 MOST_VALUE = 4_000
 """Characters of one header."""
+MOST_PARAMETERS = 50
+"""Of a content type; reading them takes the square of their number."""
 MOST_WORDS = 500_000
 """Characters of a text that is read."""
 
@@ -39,7 +41,11 @@ _CHARSETS = re.compile(
     re.ASCII,
 )
 """Names of character sets that mails have; Python knows some codecs more that take long or are none."""
-_ADDRESS = re.compile(r"[^\s<>()\[\]:;,\"]{1,250}@[^\s<>()\[\]:;,\"]{1,250}")
+_ADDRESS = re.compile(r"(?<![^\s<>()\[\]:;,\"])[^\s<>()\[\]:;,\"]{1,250}@[^\s<>()\[\]:;,\"]{1,250}")
+_NO_LETTERS = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"))
+"""What means nothing in base64."""
+_HALVES = re.compile("[\ud800-\udfff]")
+"""Of characters: UTF-7 can write them, and no other encoding takes them."""
 _BRACKETED = re.compile(r"<([^<>]*)>")
 
 
@@ -208,7 +214,7 @@ class _Typed:
         message = Message()
         for name in ("content-type", "content-disposition"):
             if name in headers:
-                message[name] = headers[name]
+                message[name] = ";".join(headers[name].split(";", MOST_PARAMETERS)[:MOST_PARAMETERS])
         try:
             pairs = message.get_params(failobj=[]) or []
             name = message.get_filename("") or ""
@@ -246,7 +252,7 @@ def _trimmed(piece: bytes) -> bytes:
 
 def _base64(raw: bytes) -> bytes:
     """Decode as far as it goes: lines may be cut off, and other characters between them."""
-    letters = re.sub(rb"[^A-Za-z0-9+/]", b"", raw)
+    letters = raw.translate(None, _NO_LETTERS)
     if len(letters) % 4 == 1:
         letters = letters[:-1]
     return binascii.a2b_base64(letters + b"=" * (-len(letters) % 4))
@@ -256,7 +262,7 @@ def _text(content: bytes, charset: str) -> str:
     name = charset.strip().lower()
     if _CHARSETS.fullmatch(name) and name not in {"us-ascii", "ascii"}:
         try:
-            return content.decode(name, "replace")
+            return _HALVES.sub("\ufffd", content.decode(name, "replace"))
         except (LookupError, ValueError):
             pass
     return _guessed(content)

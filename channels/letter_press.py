@@ -18,7 +18,7 @@ from channels.letter_jobs import Job, Made
 LETTERS_A_FILE = 50
 """Measured: about 2 ms a letter for 10, 50 or 100; at 50 it has half a megabyte, and a bad letter costs little."""
 
-FILES_A_PROCESS = 100
+FILES_A_PROCESS = 40
 """After so many a worker is replaced, as its memory still grows a little."""
 
 _ROOT = Path(__file__).parent.parent

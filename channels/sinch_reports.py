@@ -95,8 +95,8 @@ def _answer(report: Mapping[str, Any], now: dt.datetime) -> Inbound:
         provider=PROVIDER,
         event_id=_told(report, "id"),
         at=min(_time_of(report, "received_at", now), now),
-        sender=_e164(_told(report, "from")),
-        recipient=_e164(_told(report, "to")),
+        sender=e164(_told(report, "from")),
+        recipient=e164(_told(report, "to")),
         body=text_of(report, "body") if is_text else "",
         delivery=text_of(report, "client_reference") or None,
         cut=not is_text,
@@ -119,6 +119,6 @@ def _time_of(report: Mapping[str, Any], name: str, now: dt.datetime) -> dt.datet
         return now
 
 
-def _e164(number: str) -> str:
+def e164(number: str) -> str:
     """Write a number with the plus that Sinch leaves out; short codes and names stay as they are."""
     return f"+{number}" if re.fullmatch(r"[1-9]\d{6,14}", number, re.ASCII) else number

@@ -4,16 +4,16 @@ import asyncio
 import datetime as dt
 import re
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
-from channels.base import CallbackRequest, Envelope, Handover, Incoming, Limits, Receipt, Recovery, Text
+from channels.base import CallbackRequest, Envelope, Handover, Inbound, Incoming, Limits, Receipt, Recovery, Text
 from channels.errors import ChannelSettingsError, SendError
 from channels.handing_over import WRONG_PAYLOAD, answer_each
 from channels.sinch_errors import EXPIRED, NOT_CONNECTED, UNANSWERED, refusal_error
 from channels.sinch_http import LEFT_WITHOUT_ANSWER, NEVER_LEFT, SinchHttp, SinchRefusalError
-from channels.sinch_reports import PROVIDER, UNDER_WAY, news_in, news_in_summary, text_of
+from channels.sinch_reports import PROVIDER, UNDER_WAY, e164, news_in, news_in_summary, text_of
 from channels.sinch_signature import believed_report
 
 LONGEST_VALIDITY = dt.timedelta(hours=10)
@@ -127,7 +127,11 @@ class SinchTexts:
     def read_receipts(self, request: CallbackRequest) -> list[Incoming]:
         """Read one signed callback: a delivery report or somebody's answer; raises `ReceiptRefusedError` otherwise."""
         now = self._now()
-        return news_in(believed_report(request, self._settings.callback_secret, now), now)
+        news = news_in(believed_report(request, self._settings.callback_secret, now), now)
+        return [
+            replace(each, urgent=self._urgent_answer(each.recipient)) if isinstance(each, Inbound) else each
+            for each in news
+        ]
 
     async def check(self) -> str | None:
         """Ask Sinch for a batch, and say what is wrong with the account."""
@@ -237,6 +241,11 @@ class SinchTexts:
         async with asyncio.timeout(self._settings.timeout):
             report = await self._opened().get(f"/batches/{quote(identity, safe='')}/delivery_report", type="summary")
         return news_in_summary(report, identity, self._now())
+
+    def _urgent_answer(self, recipient: str) -> bool | None:
+        """Tell whether a text answers the sender of alerts, where that is another one."""
+        usual, urgent = e164(self._settings.sender), e164(self._settings.emergency_sender or self._settings.sender)
+        return {usual: False, urgent: True}.get(recipient) if urgent != usual else None
 
     def _opened(self) -> SinchHttp:
         if self._http is None:

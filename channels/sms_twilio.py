@@ -3,7 +3,6 @@
 import asyncio
 import datetime as dt
 import math
-import re
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
@@ -13,14 +12,13 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import aiohttp
-from twilio.base.exceptions import TwilioException  # type: ignore[import-untyped]  # twilio ships no type marker
-from twilio.rest import Client  # type: ignore[import-untyped]  # the same
 
 from channels.base import CallbackRequest, Envelope, Handover, Incoming, Limits, Receipt, Recovery, Text
 from channels.errors import ChannelSettingsError, SendError
 from channels.handing_over import WRONG_PAYLOAD, answer_each
+from channels.twilio_account import CLOCKS_DIFFER, LEFT_WITHOUT_ANSWER, NEVER_LEFT, TwilioAccount, is_url
 from channels.twilio_errors import expired_error, not_connected_error, refusal_error, unanswered_error
-from channels.twilio_http import TwilioHttp, TwilioRefusalError
+from channels.twilio_http import TwilioRefusalError
 from channels.twilio_news import PROVIDER, asked_receipt, inbound_text, is_inbound, told_receipt
 from channels.twilio_signature import believed_form
 
@@ -30,17 +28,13 @@ LONGEST_VALIDITY = 36_000
 URGENT_VALIDITY = 3_600
 """Seconds: an alert that arrives hours late misleads."""
 
-CONNECT_SECONDS = 5.0
-"""Shorter than a call may take, so that a connection that never came about is known as such."""
-
 LOOK_UP_WINDOW = dt.timedelta(hours=12)
 """How far back a text with the same words counts as ours: yesterday's absence reads like today's."""
 
 LOOK_UP_LIMIT = 200
 """Texts of one number read when looking one up, newest first."""
 
-_LEFT_WITHOUT_ANSWER = (TwilioException, aiohttp.ClientError, OSError, ValueError, TypeError, AttributeError, KeyError)
-"""Broken connections and timeouts, and answers that are not what Twilio documents."""
+_LONG_AGO = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 
 
 class _NoNews(Enum):
@@ -99,9 +93,9 @@ class TwilioSettings:
             "Set only one of GATEWAY_TWILIO_EMERGENCY_FROM and GATEWAY_TWILIO_EMERGENCY_MESSAGING_SERVICE_SID.": (
                 bool(self.emergency_from) and bool(self.emergency_messaging_service_sid)
             ),
-            "GATEWAY_TWILIO_API_BASE_URL must begin with https:// or http://.": not _is_url(self.api_base_url),
+            "GATEWAY_TWILIO_API_BASE_URL must begin with https:// or http://.": not is_url(self.api_base_url),
             "GATEWAY_PUBLIC_URL must begin with https:// or http://.": (
-                self.status_callback_url is not None and not _is_url(self.status_callback_url)
+                self.status_callback_url is not None and not is_url(self.status_callback_url)
             ),
             "Twilio's connections and timeout must be above zero.": self.connections < 1 or self.timeout <= 0,
         }
@@ -124,38 +118,30 @@ class TwilioTexts:
         self.limits = Limits(concurrency=settings.connections, timeout=settings.timeout)
         self._settings = settings
         self._now = now
-        self._http: TwilioHttp | None = None
-        self._client: Any = None
+        self._account = TwilioAccount(
+            settings.account_sid,
+            settings.auth_token,
+            base_url=settings.api_base_url,
+            connections=settings.connections,
+            timeout=settings.timeout,
+        )
 
     async def open(self) -> None:
         """Make the session in the running loop; raises `ChannelSettingsError` when a setting is missing or wrong."""
-        settings = self._settings
-        if fault := settings.fault():
+        if fault := self._settings.fault():
             raise ChannelSettingsError(fault)
-        if self._http is not None:
-            return
-        self._http = TwilioHttp(settings.connections, min(CONNECT_SECONDS, settings.timeout / 2))
-        self._client = Client(
-            settings.account_sid,
-            settings.auth_token,
-            http_client=self._http,
-            # Without it the client reads regions and edges from the process's environment.
-            environment={"TWILIO_ACCOUNT_SID": settings.account_sid},
-        )
-        self._client.api.base_url = settings.api_base_url
+        await self._account.open()
 
     async def close(self) -> None:
         """Close the session; idempotent."""
-        http, self._http, self._client = self._http, None, None
-        if http is not None:
-            await http.close()
+        await self._account.close()
 
     def send(self, envelopes: Sequence[Envelope]) -> AsyncGenerator[Handover, None]:
         """Hand over every text, as many at once as there are connections."""
         return answer_each(envelopes, self._hand_over, concurrency=self._settings.connections)
 
     async def look_up(self, envelopes: Sequence[Envelope]) -> list[Handover | None]:
-        """Find unanswered texts among those Twilio has for the number: same words, same sender, not too old.
+        """Find unanswered texts among those Twilio has for the number: same words, same sender, not older than ours.
 
         Two envelopes never share one text. When Twilio cannot be asked, the answer stays unknown.
         """
@@ -194,19 +180,7 @@ class TwilioTexts:
         """Ask Twilio for the account, and say what is wrong with it."""
         if fault := self._settings.fault():
             return fault
-        if self._client is None:
-            return "The text channel is not open."
-        try:
-            async with asyncio.timeout(self._settings.timeout):
-                account = await self._client.api.v2010.accounts(self._settings.account_sid).fetch_async()
-        except TwilioRefusalError as refusal:
-            return (
-                f"Twilio refuses the account (HTTP {refusal.status}): "
-                "check GATEWAY_TWILIO_ACCOUNT_SID and GATEWAY_TWILIO_AUTH_TOKEN."
-            )
-        except _LEFT_WITHOUT_ANSWER:
-            return "Twilio cannot be reached: check the network and GATEWAY_TWILIO_API_BASE_URL."
-        return None if account.status == "active" else "Twilio reports that the school's account is not active."
+        return await self._account.check() if self._account.is_open else "The text channel is not open."
 
     async def _hand_over(self, envelope: Envelope) -> Handover:
         text = envelope.payload
@@ -222,18 +196,16 @@ class TwilioTexts:
 
     async def _create(self, envelope: Envelope, text: Text, validity: int) -> str | SendError:
         """Post one text, never twice; give Twilio's id for it or what went wrong."""
-        if self._client is None:
-            raise RuntimeError("Open the text channel before sending.")
         try:
             async with asyncio.timeout(self._settings.timeout):
-                message = await self._client.messages.create_async(
+                message = await self._account.client.messages.create_async(
                     to=text.recipient, body=text.body, validity_period=validity, **self._sender(envelope)
                 )
         except TwilioRefusalError as refusal:
             return refusal_error(refusal.status, refusal.code, refusal.retry_after)
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+        except NEVER_LEFT:
             return not_connected_error()
-        except _LEFT_WITHOUT_ANSWER:
+        except LEFT_WITHOUT_ANSWER:
             return unanswered_error()
         return message.sid if isinstance(message.sid, str) else unanswered_error()
 
@@ -265,36 +237,31 @@ class TwilioTexts:
 
     async def _news_of(self, sid: str) -> Receipt | _NoNews:
         """Ask for one text."""
-        if self._client is None:
-            raise RuntimeError("Open the text channel before asking.")
         try:
             async with asyncio.timeout(self._settings.timeout):
-                message = await self._client.messages(sid).fetch_async()
+                message = await self._account.client.messages(sid).fetch_async()
         except TwilioRefusalError as refusal:
             return _NoNews.OF_THIS if refusal.status == 404 else _NoNews.AT_ALL
         except (aiohttp.ClientError, OSError):
             return _NoNews.AT_ALL
-        except _LEFT_WITHOUT_ANSWER:
+        except LEFT_WITHOUT_ANSWER:
             return _NoNews.OF_THIS
         return asked_receipt(message, sid, at=self._now()) or _NoNews.OF_THIS
 
     async def _found(self, asked: tuple[str, list[Envelope]]) -> dict[str, Handover]:
         """Match the texts Twilio has for one number with the envelopes that wait for an answer."""
         number, waiting = asked
-        if self._client is None:
-            raise RuntimeError("Open the text channel before looking up.")
         try:
             async with asyncio.timeout(self._settings.timeout):
                 # Not filtered by DateSent: a text still queued at Twilio has none and would be missed.
-                messages = await self._client.messages.list_async(to=number, limit=LOOK_UP_LIMIT, page_size=100)
+                messages = await self._account.client.messages.list_async(to=number, limit=LOOK_UP_LIMIT, page_size=100)
             recent = [message for message in messages if self._is_recent(message)]
-        except (TwilioRefusalError, *_LEFT_WITHOUT_ANSWER):
+        except (TwilioRefusalError, *LEFT_WITHOUT_ANSWER):
             return {envelope.delivery: self._answer(envelope, error=unanswered_error()) for envelope in waiting}
         found: dict[str, Handover] = {}
-        for envelope in waiting:
-            body = envelope.payload.body if isinstance(envelope.payload, Text) else None
-            sender = self._settings.sender(urgent=envelope.urgent)
-            match = next((each for each in recent if each.body == body and sender.sent(each)), None)
+        # The newest first, as Twilio lists them: so none takes a text that only a later one can have been.
+        for envelope in sorted(waiting, key=_earliest, reverse=True):
+            match = next((message for message in recent if self._may_be(message, envelope)), None)
             if match is not None:
                 recent.remove(match)
                 found[envelope.delivery] = self._answer(envelope, sid=match.sid)
@@ -303,9 +270,19 @@ class TwilioTexts:
     def _is_recent(self, message: Any) -> bool:
         return message.date_created is not None and message.date_created >= self._now() - LOOK_UP_WINDOW
 
+    def _may_be(self, message: Any, envelope: Envelope) -> bool:
+        """Tell whether a message may be an envelope's: not one from before there was the envelope."""
+        body = envelope.payload.body if isinstance(envelope.payload, Text) else None
+        sender = self._settings.sender(urgent=envelope.urgent)
+        return bool(
+            message.body == body
+            and message.date_created >= _earliest(envelope) - CLOCKS_DIFFER
+            and sender.sent(message)
+        )
+
     def _answer(self, envelope: Envelope, sid: str | None = None, error: SendError | None = None) -> Handover:
         return Handover(delivery=envelope.delivery, provider=self.name, provider_id=sid, error=error)
 
 
-def _is_url(text: str) -> bool:
-    return re.match(r"https?://[^/\s]", text) is not None
+def _earliest(envelope: Envelope) -> dt.datetime:
+    return envelope.since or _LONG_AGO

@@ -54,6 +54,7 @@ _ENHANCED = {
     "1.3": _Meaning("address_invalid", "The mail server says that this address is not valid.", address_dead=True),
     "1.4": _Meaning("address_ambiguous", "The mail server cannot tell which mailbox is meant."),
     "1.5": None,
+    "1.6": _Meaning("mailbox_moved", "The mailbox has moved and left no new address.", address_dead=True),
     "1.7": _SENDER_REFUSED,
     "1.8": _SENDER_REFUSED,
     "1.10": _UNKNOWN_DOMAIN,
@@ -65,20 +66,29 @@ _ENHANCED = {
 """Subject and detail of enhanced codes; None is a known code that says nothing."""
 
 _SUBJECTS = {
-    "1": _UNKNOWN_MAILBOX,
+    # Not dead: 5.1.0 is a policy's word on many servers, 5.1.90 the school's own limit of the day at Microsoft.
+    "1": _Meaning("address_refused", "The mail server refused this address and did not say that it does not exist."),
     "7": _Meaning("refused_by_policy", "The mail server refused the mail by its own rules, for instance as spam."),
 }
 """Subjects of enhanced codes without a row of their own."""
 
 _BASIC = {
-    (Stage.RECIPIENT, 550): _UNKNOWN_MAILBOX,
-    (Stage.RECIPIENT, 551): _UNKNOWN_MAILBOX,
-    (Stage.RECIPIENT, 553): _UNKNOWN_MAILBOX,
     (Stage.SENDER, 552): _TOO_LARGE,
     (Stage.RECIPIENT, 552): _MAILBOX_FULL,
     (Stage.FINAL_DOT, 552): _TOO_LARGE,
 }
 """Replies without a telling enhanced code."""
+
+_MAILBOX_REPLIES = frozenset({550, 551, 553})
+_SAID_UNKNOWN = re.compile(
+    r"(no such|unknown|invalid|non-?existent|unrout(e)?able) (local )?(user|address|mailbox|recipient|account|person)"
+    r"|(user|address|mailbox|recipient|account)\b[^\n]{0,80}\b"
+    r"(unknown|not (found|exist|known|local)|doesn.?t exist|no longer (exists|valid|active))",
+    re.IGNORECASE,
+)
+_SAID_OF_US = re.compile(r"\bsender|\bverif|\bhelo\b|\bhost\b|\bsend(ing)? (address|domain)", re.IGNORECASE)
+"""Without a telling code a mailbox is gone only where the server's words say so: `550 relay not permitted` comes to
+every mail of a school whose account has lapsed, and an address that is called dead stays dead."""
 
 _STAGES = {
     Stage.SENDER: _SENDER_REFUSED,
@@ -131,7 +141,7 @@ def reply_error(stage: Stage, reply: int, words: str) -> SendError:
         )
     if not 500 <= reply < 600:
         return lost_error(stage, provider_code=code)
-    meaning = _meaning(stage, reply, enhanced)
+    meaning = _meaning(stage, reply, enhanced, words)
     return SendError(
         retry=Retry.NEVER,
         code=meaning.code,
@@ -172,13 +182,19 @@ def _wait(words: str) -> float | None:
     return min(float(wait[1]) * _SECONDS[wait[2].lower()], _LONGEST_WAIT) if wait else None
 
 
-def _meaning(stage: Stage, reply: int, enhanced: re.Match[str] | None) -> _Meaning:
+def _meaning(stage: Stage, reply: int, enhanced: re.Match[str] | None, words: str) -> _Meaning:
     if enhanced:
         subject, detail = enhanced[1], enhanced[2]
         meaning = _ENHANCED.get(f"{subject}.{detail}", _SUBJECTS.get(subject))
         if meaning is not None and not (stage is Stage.SENDER and meaning.address_dead):
             return meaning
+    if stage is Stage.RECIPIENT and reply in _MAILBOX_REPLIES and _says_unknown(words):
+        return _UNKNOWN_MAILBOX
     return _BASIC.get((stage, reply)) or _STAGES.get(stage) or _REFUSED
+
+
+def _says_unknown(words: str) -> bool:
+    return _SAID_UNKNOWN.search(words) is not None and _SAID_OF_US.search(words) is None
 
 
 def _login_error(code: str, *, passing: bool) -> SendError:

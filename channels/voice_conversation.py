@@ -4,6 +4,7 @@ How far a call has come stands in the address that Twilio asks at, which its sig
 
     taken ─ person ──▶ the text ──▶ said ──▶ the keys ──▶ asked ─ 1 ──▶ thanks
       │                  ▲  ▲        │ 1, 2 count here, too │ 2, or nothing at first ──▶ the text again
+      │                  │  │        │ where no key is asked for: told, once more, end
       │                  │  └────────┴──────────────────────┘ nothing again ──▶ end
       ├─ nobody can tell ▶ the note, "press any key" ──▶ invited ─ any key ──▶ the text
       └─ machine ────────▶ the note
@@ -25,6 +26,7 @@ from channels.voice_twiml import (
     left_on_machine,
     said_last,
     said_with_keys,
+    sayable,
 )
 
 CONFIRM, REPEAT = "1", "2"
@@ -53,6 +55,8 @@ class Step(StrEnum):
     """The note was said, and that any key brings the text."""
     SAID = "said"
     """The text was said, or a key interrupted it."""
+    TOLD = "told"
+    """The same of a text that no key confirms."""
     ASKED = "asked"
     """The keys were explained."""
 
@@ -81,6 +85,8 @@ class Turn:
     """The key that was pressed; empty when none was."""
     waits: int = 0
     """How often the same was asked before."""
+    on_line: bool = True
+    """Whether the call goes on; Twilio may ask once more about one that was hung up."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,6 +126,7 @@ def turn_of(url: str, form: Mapping[str, str]) -> Turn:
         number=form.get("To", ""),
         key=query.get("key") or form.get("Digits", ""),
         waits=int(waits),
+        on_line=form.get("CallStatus") == "in-progress",
     )
 
 
@@ -138,10 +145,12 @@ def heard(turn: Turn) -> Heard | None:
             return _TAKEN[turn.taker]
         case Step.INVITED:
             return _TAKEN[Taker.PERSON] if turn.key else None
-        case Step.SAID if not turn.key:
-            return _SAID
-        case _:
+        case Step.SAID | Step.TOLD if not turn.key:
+            return _SAID if turn.on_line else None
+        case Step.SAID | Step.ASKED:
             return _CONFIRMED if turn.key == CONFIRM else None
+        case _:
+            return None
 
 
 _TAKEN = {
@@ -178,10 +187,10 @@ def next_words(turn: Turn, call: Call | None, url: str) -> bytes:
     """Answer a question with TwiML; `url` is where the next one is to be asked.
 
     A call that may not go on, that reached another number than the message is for by now, or that no voice can speak
-    gets the apology.
+    to its end gets the apology.
     """
     voice = voice_for(call.language) if call is not None else None
-    if call is None or voice is None or call.recipient not in {turn.number, ""}:
+    if call is None or voice is None or call.recipient not in {turn.number, ""} or not sayable(call.speech, voice):
         return apology()
     talk = _Talk(turn, call, voice, url)
     match turn.step:
@@ -240,7 +249,7 @@ class _Talk:
 
     def text(self, number: int) -> bytes:
         """Say the text for the how manieth time."""
-        return self._and_then(self._call.speech, Step.SAID, number, 1)
+        return self._and_then(self._call.speech, Step.SAID if self._call.keys else Step.TOLD, number, 1)
 
     def _and_then(self, words: str, step: Step, number: int, seconds: int) -> bytes:
         then = asking_at(self._url, self._turn.delivery, step, number)

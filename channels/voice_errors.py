@@ -156,6 +156,11 @@ EXPIRED = SendError(
     retry=Retry.NEVER, code="expired", explanation="The time for this call was over before it could be made."
 )
 
+TOO_LONG = SendError(
+    retry=Retry.NEVER, code="too_long", explanation="The text is too long for a call; use another channel."
+)
+"""For a call whose text Twilio would not read to its end."""
+
 NO_VOICE = SendError(
     retry=Retry.NEVER,
     code="no_voice",

@@ -67,5 +67,5 @@ def _failure(code: str) -> dict[str, Any]:
         "explanation": policy.explanation,
         "reason": policy.reason,
         "address_dead": policy.address_dead,
-        "again": policy.retry is Retry.LATER,
+        "again": policy.retry is Retry.LATER and not policy.ours,
     }

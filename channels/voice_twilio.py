@@ -9,22 +9,17 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import aiohttp
-from twilio.base.exceptions import TwilioException  # type: ignore[import-untyped]  # twilio ships no type marker
-from twilio.rest import Client  # type: ignore[import-untyped]  # the same
-
 from channels.base import Answer, Call, CallbackRequest, Envelope, Handover, Limits, Receipt, Recovery
 from channels.errors import ChannelSettingsError, ReceiptRefusedError, SendError
 from channels.handing_over import WRONG_PAYLOAD, answer_each
-from channels.twilio_http import TwilioHttp, TwilioRefusalError
+from channels.twilio_account import CLOCKS_DIFFER, LEFT_WITHOUT_ANSWER, NEVER_LEFT, TwilioAccount, is_url
+from channels.twilio_http import TwilioRefusalError
 from channels.twilio_signature import believed_form
 from channels.voice_conversation import asking_at, heard, held, next_words, turn_of
-from channels.voice_errors import EXPIRED, NO_VOICE, NOT_CONNECTED, UNANSWERED, refusal_error
+from channels.voice_errors import EXPIRED, NO_VOICE, NOT_CONNECTED, TOO_LONG, UNANSWERED, refusal_error
 from channels.voice_languages import voice_for
 from channels.voice_receipts import call_receipt
-
-CONNECT_SECONDS = 5.0
-"""Shorter than placing a call may take, so that a connection that never came about is known as such."""
+from channels.voice_twiml import sayable
 
 LONGEST_CALL = 600
 """Seconds after which Twilio ends a call, whatever is being said."""
@@ -33,15 +28,12 @@ PROGRESS = ("initiated", "ringing", "answered", "completed")
 """What Twilio is to report; an end of any kind comes as `completed`."""
 
 LOOK_UP_WINDOW = dt.timedelta(hours=24)
-"""How far back a call counts as perhaps ours."""
+"""How far back a call counts as perhaps ours when nobody says since when there is the message."""
 
 LOOK_UP_LIMIT = 50
 """Calls to one number read when looking one up, newest first."""
 
 TWIML = "text/xml"
-
-_LEFT_WITHOUT_ANSWER = (TwilioException, aiohttp.ClientError, OSError, ValueError, TypeError, AttributeError, KeyError)
-"""Broken connections and timeouts, and answers that are not what Twilio documents."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,9 +62,9 @@ class TwilioCallSettings:
             "GATEWAY_TWILIO_VOICE_FROM must be a number such as +441632960000: calls need it.": (
                 re.fullmatch(r"\+[1-9]\d{6,14}", self.from_number) is None
             ),
-            "GATEWAY_TWILIO_API_BASE_URL must begin with https:// or http://.": not _is_url(self.api_base_url),
+            "GATEWAY_TWILIO_API_BASE_URL must begin with https:// or http://.": not is_url(self.api_base_url),
             "GATEWAY_PUBLIC_URL must begin with https:// or http://.": not (
-                _is_url(self.call_url) and _is_url(self.status_callback_url)
+                is_url(self.call_url) and is_url(self.status_callback_url)
             ),
             "GATEWAY_VOICE_RING_SECONDS must be from 5 to 600.": not 5 <= self.ring_seconds <= 600,
             "Twilio's connections and timeout must be above zero.": self.connections < 1 or self.timeout <= 0,
@@ -93,8 +85,13 @@ class TwilioCalls:
         self.limits = Limits(concurrency=settings.connections, timeout=settings.timeout)
         self._settings = settings
         self._now = now
-        self._http: TwilioHttp | None = None
-        self._client: Any = None
+        self._account = TwilioAccount(
+            settings.account_sid,
+            settings.auth_token,
+            base_url=settings.api_base_url,
+            connections=settings.connections,
+            timeout=settings.timeout,
+        )
 
     @staticmethod
     def speaks(language: str) -> bool:
@@ -103,26 +100,13 @@ class TwilioCalls:
 
     async def open(self) -> None:
         """Make the session in the running loop; raises `ChannelSettingsError` when a setting is missing or wrong."""
-        settings = self._settings
-        if fault := settings.fault():
+        if fault := self._settings.fault():
             raise ChannelSettingsError(fault)
-        if self._http is not None:
-            return
-        self._http = TwilioHttp(settings.connections, min(CONNECT_SECONDS, settings.timeout / 2))
-        self._client = Client(
-            settings.account_sid,
-            settings.auth_token,
-            http_client=self._http,
-            # Without it the client reads regions and edges from the process's environment.
-            environment={"TWILIO_ACCOUNT_SID": settings.account_sid},
-        )
-        self._client.api.base_url = settings.api_base_url
+        await self._account.open()
 
     async def close(self) -> None:
         """Close the session; idempotent."""
-        http, self._http, self._client = self._http, None, None
-        if http is not None:
-            await http.close()
+        await self._account.close()
 
     def send(self, envelopes: Sequence[Envelope]) -> AsyncGenerator[Handover, None]:
         """Place every call, as many at once as there are connections."""
@@ -177,26 +161,17 @@ class TwilioCalls:
         """Ask Twilio for the account, and say what is wrong with it."""
         if fault := self._settings.fault():
             return fault
-        if self._client is None:
-            return "The voice channel is not open."
-        try:
-            async with asyncio.timeout(self._settings.timeout):
-                account = await self._client.api.v2010.accounts(self._settings.account_sid).fetch_async()
-        except TwilioRefusalError as refusal:
-            return (
-                f"Twilio refuses the account (HTTP {refusal.status}): "
-                "check GATEWAY_TWILIO_ACCOUNT_SID and GATEWAY_TWILIO_AUTH_TOKEN."
-            )
-        except _LEFT_WITHOUT_ANSWER:
-            return "Twilio cannot be reached: check the network and GATEWAY_TWILIO_API_BASE_URL."
-        return None if account.status == "active" else "Twilio reports that the school's account is not active."
+        return await self._account.check() if self._account.is_open else "The voice channel is not open."
 
     async def _hand_over(self, envelope: Envelope) -> Handover:
         call = envelope.payload
         if not isinstance(call, Call):
             return self._answer(envelope, error=WRONG_PAYLOAD)
-        if not self.speaks(call.language):
+        voice = voice_for(call.language)
+        if voice is None:
             return self._answer(envelope, error=NO_VOICE)
+        if not sayable(call.speech, voice):
+            return self._answer(envelope, error=TOO_LONG)
         if envelope.expires_at is not None and envelope.expires_at <= self._now():
             return self._answer(envelope, error=EXPIRED)
         outcome = await self._create(call.recipient, envelope.delivery)
@@ -207,11 +182,9 @@ class TwilioCalls:
     async def _create(self, number: str, delivery: str) -> str | SendError:
         """Place one call, never twice; give Twilio's id for it or what went wrong."""
         settings = self._settings
-        if self._client is None:
-            raise RuntimeError("Open the voice channel before sending.")
         try:
             async with asyncio.timeout(settings.timeout):
-                call = await self._client.calls.create_async(
+                call = await self._account.client.calls.create_async(
                     to=number,
                     from_=settings.from_number,
                     url=asking_at(settings.call_url, delivery),
@@ -223,9 +196,9 @@ class TwilioCalls:
                 )
         except TwilioRefusalError as refusal:
             return refusal_error(refusal.status, refusal.code, refusal.retry_after)
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+        except NEVER_LEFT:
             return NOT_CONNECTED
-        except _LEFT_WITHOUT_ANSWER:
+        except LEFT_WITHOUT_ANSWER:
             return UNANSWERED
         return call.sid if isinstance(call.sid, str) else UNANSWERED
 
@@ -233,12 +206,12 @@ class TwilioCalls:
         """Match the calls Twilio has for one number with the envelopes that wait for an answer."""
         number, waiting = asked
         try:
-            calls = await self._calls_to(number)
+            calls, complete = await self._calls_to(number, min(map(self._earliest, waiting)))
             owners = {call.sid: await self._owner(call.sid) for call in calls}
-        except (TwilioRefusalError, *_LEFT_WITHOUT_ANSWER):
+        except (TwilioRefusalError, *LEFT_WITHOUT_ANSWER):
             return {envelope.delivery: self._answer(envelope, error=UNANSWERED) for envelope in waiting}
         by_delivery = {delivery: sid for sid, delivery in owners.items() if delivery is not None}
-        unclear = None in owners.values() or len(calls) >= LOOK_UP_LIMIT
+        unclear = None in owners.values() or not complete
         found: dict[str, Handover] = {}
         for envelope in waiting:
             if sid := by_delivery.get(envelope.delivery):
@@ -247,33 +220,33 @@ class TwilioCalls:
                 found[envelope.delivery] = self._answer(envelope, error=UNANSWERED)
         return found
 
-    async def _calls_to(self, number: str) -> list[Any]:
-        """List our calls to a number that are young enough."""
-        if self._client is None:
-            raise RuntimeError("Open the voice channel before looking up.")
+    def _earliest(self, envelope: Envelope) -> dt.datetime:
+        """Say from when on a call may be this one."""
+        return self._now() - LOOK_UP_WINDOW if envelope.since is None else envelope.since - CLOCKS_DIFFER
+
+    async def _calls_to(self, number: str, since: dt.datetime) -> tuple[list[Any], bool]:
+        """List our calls to a number since some instant, and say whether these are all."""
         async with asyncio.timeout(self._settings.timeout):
             # Not filtered by StartTime: a call still queued at Twilio has none and would be missed.
-            calls = await self._client.calls.list_async(to=number, limit=LOOK_UP_LIMIT, page_size=LOOK_UP_LIMIT)
-        since = self._now() - LOOK_UP_WINDOW
+            calls = await self._account.client.calls.list_async(to=number, limit=LOOK_UP_LIMIT, page_size=LOOK_UP_LIMIT)
         ours = self._settings.from_number
-        return [call for call in calls if call._from == ours and call.date_created >= since]  # noqa: SLF001  # its name
+        young = [call for call in calls if call.date_created >= since]
+        return [call for call in young if call._from == ours], len(young) < LOOK_UP_LIMIT  # noqa: SLF001  # its name
 
     async def _owner(self, sid: str) -> str | None:
         """Name the delivery in the addresses that Twilio asked at during a call; None as long as it tells none."""
         async with asyncio.timeout(self._settings.timeout):
-            events = await self._client.calls(sid).events.list_async(limit=20)
+            events = await self._account.client.calls(sid).events.list_async(limit=20)
         asked = [parse_qs(urlsplit(str((event.request or {}).get("url", ""))).query) for event in events]
         return next((query["delivery"][0] for query in asked if "delivery" in query), None)
 
     async def _asked(self, sid: str) -> Receipt | None:
         """Ask Twilio for one call."""
-        if self._client is None:
-            raise RuntimeError("Open the voice channel before asking.")
         try:
             async with asyncio.timeout(self._settings.timeout):
-                call = await self._client.calls(sid).fetch_async()
+                call = await self._account.client.calls(sid).fetch_async()
             form = {"CallSid": sid, "CallStatus": str(call.status), "AnsweredBy": call.answered_by or ""}
-        except (TwilioRefusalError, *_LEFT_WITHOUT_ANSWER):
+        except (TwilioRefusalError, *LEFT_WITHOUT_ANSWER):
             return None
         return call_receipt(self.name, form, delivery=None, at=self._now())
 
@@ -300,7 +273,3 @@ class TwilioCalls:
 
     def _answer(self, envelope: Envelope, sid: str | None = None, error: SendError | None = None) -> Handover:
         return Handover(delivery=envelope.delivery, provider=self.name, provider_id=sid, error=error)
-
-
-def _is_url(text: str) -> bool:
-    return re.match(r"https?://[^/\s]", text) is not None

@@ -12,6 +12,9 @@ LONGEST_SAY = 2_900
 """Of one `<Say>`, counted as in a URL. Twilio allows 3,000 bytes to a Polly voice, 5,000 to Google's, and 4,500 to the
 text in a URL (its error 13521); a letter of Arabic takes 2 bytes and 6 signs there, one of Bengali 3 and 9."""
 
+LONGEST_DOCUMENT = 64_000
+"""Bytes: Twilio reads no TwiML above 64 KiB (its error 11750), and what stands round a text is short."""
+
 DECISION_SECONDS = 6
 """How long a person may think about which key to press."""
 
@@ -80,6 +83,11 @@ def ended() -> bytes:
 def apology() -> bytes:
     """Say that the call cannot go on; in English, as whose call it is may be what is not known."""
     return said_last(APOLOGY, VOICES["en"])
+
+
+def sayable(text: str, voice: Voice) -> bool:
+    """Tell whether a text fits into a document."""
+    return len(said_last(text, voice)) <= LONGEST_DOCUMENT
 
 
 def pieces(text: str, most: int = LONGEST_SAY) -> list[str]:

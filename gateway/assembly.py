@@ -58,6 +58,7 @@ from gateway.dispatch.provider_gate import ProviderGate
 from gateway.dispatch.providers import Provider, ProviderChoice, Providers, adapters
 from gateway.dispatch.questions import Questions
 from gateway.dispatch.readiness import Readiness
+from gateway.dispatch.recalling import WAKE_UP as RECALL
 from gateway.dispatch.recalling import Recall
 from gateway.dispatch.receipts import ReceiptDesk
 from gateway.dispatch.recording import Recorder
@@ -125,6 +126,7 @@ class Gateway:
     pager: Pager
     poster: Poster
     print_runs: PrintRuns
+    recall: Recall
     clock: Clock
     services: Services
     catalogue_languages: frozenset[str]
@@ -159,6 +161,7 @@ class Gateway:
         self.wakeups.serve(PAGE, self.pager.send)
         self.wakeups.serve(POST, self.poster.post)
         self.wakeups.serve(PRINT, self.print_runs.work)
+        self.wakeups.serve(RECALL, self.recall.work)
         await self.open_providers()
         taken = dict.fromkeys(each for lane in lanes for each in (lane, *ALSO.get(lane, ())))
         self.wakeups.start({lane: THREADS[lane] for lane in taken})
@@ -230,7 +233,9 @@ async def assembled(
             database,
             wakeups,
             receipts,
-            Recall(database, wakeups, renderer, now=now, policy=policy, snapshots=snapshots),
+            renderer,
+            policy=policy,
+            snapshots=snapshots,
             phrases=catalogues.phrases,
             owner=owner,
             now=now,
@@ -309,6 +314,7 @@ async def assembled(
             ),
             poster=Poster(database, wakeups, session, owner=owner, now=now, chance=random.random, secret_key=secret),
             print_runs=printing.runs,
+            recall=printing.recall,
             clock=Clock(
                 database,
                 wakeups,

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from channels.email_bounces import Arrival, read_answer, read_bounce
+from gateway.costly_calls import CostlyCalls
 from gateway.dispatch.returned_mail import NobodysReplyError, TooManyRepliesError
 from gateway.services import Services
 from gateway.settings import InboundSettings, Settings, SettingsError
@@ -35,6 +36,8 @@ _LARGE = 1_000_000
 _LARGE_AT_ONCE = 2
 _COMMANDS = 2_000
 """Of one kind on one connection."""
+_COMMAND = 1_000
+"""Bytes of a command: addresses in other scripts take up to 700, and reading one takes the square of its length."""
 _LINE = 65_536
 """Bytes read at a time; mails have lines as long as they like."""
 _PATIENCE = 10.0
@@ -57,6 +60,7 @@ class MailDesk:
         self._services = services
         self._most_bytes = most_bytes
         self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
+        self._readings = CostlyCalls(_LARGE_AT_ONCE)
 
     async def handle_EHLO(  # noqa: N802  # aiosmtpd's name
         self, _server: SMTP, session: Session, _envelope: Envelope, hostname: str, responses: list[str]
@@ -149,7 +153,9 @@ class MailDesk:
             at=self._services.now(),
         )
         # In a thread: a large one takes a while, and the loop has others to serve.
-        found = await asyncio.to_thread(read_bounce if box.bounces else read_answer, arrival)
+        read = read_bounce if box.bounces else read_answer
+        large = len(arrival.content) > _LARGE
+        found = await (self._readings.make(read, arrival) if large else asyncio.to_thread(read, arrival))
         try:
             await self._services.returned_mail.take(found)
         except NobodysReplyError:
@@ -157,10 +163,22 @@ class MailDesk:
         return True
 
 
+class _CommandSizes(dict[str, int]):
+    """The same for every command; aiosmtpd would raise it a little with every greeting, of whomever."""
+
+    def __missing__(self, _command: str) -> int:
+        """Give the size of a command."""
+        return _COMMAND
+
+    def __setitem__(self, _command: str, _size: int) -> None:
+        """Keep it."""
+
+
 class _Conversation(SMTP):
     """One connection, with what aiosmtpd does not bound: a mail's memory, and how many talk at once."""
 
     line_length_limit = _LINE
+    command_size_limits = _CommandSizes()
 
     def __init__(
         self,
@@ -204,6 +222,17 @@ class _Conversation(SMTP):
         """End it from this side."""
         if self.transport is not None:
             self.transport.abort()  # type: ignore[attr-defined]  # aiosmtpd names the base class
+            self._end_handshake()
+
+    def _timeout_cb(self) -> None:
+        """End it because nothing has come for too long."""
+        super()._timeout_cb()  # type: ignore[no-untyped-call]  # aiosmtpd does not say
+        self._end_handshake()
+
+    def _end_handshake(self) -> None:
+        """Hear of the end ourselves while TLS is being agreed: asyncio tells nobody, and the place would be lost."""
+        if self._original_transport is not None and self.session is not None and self.session.ssl is None:
+            self.connection_lost(None)
 
     async def smtp_DATA(self, arg: str | None) -> None:  # noqa: N802  # aiosmtpd's name
         """Read a mail into one buffer of bounded size, however its lines are; aiosmtpd keeps an object for each."""

@@ -10,13 +10,16 @@ from channels.letter_sftp import SftpCourier, SftpSettings
 from channels.letter_spool import SpoolLetters
 from gateway.content.phrases import Phrases
 from gateway.directory.model import ChannelName
+from gateway.dispatch.deny_snapshots import DenySnapshots
 from gateway.dispatch.print_desk import PrintDesk
 from gateway.dispatch.print_rounds import PrintRounds
 from gateway.dispatch.print_runs import PrintRuns, PrintTerms
 from gateway.dispatch.providers import Providers
 from gateway.dispatch.recalling import LetterHouse, Recall
 from gateway.dispatch.receipts import ReceiptDesk
+from gateway.dispatch.rendering import Renderer
 from gateway.dispatch.wakeups import WakeUps
+from gateway.rules.policy import Policy
 from gateway.rules.postage import Postage, Postbag
 from gateway.settings import Settings
 from gateway.settings.letters import LetterSides
@@ -41,24 +44,28 @@ class Printing:
     """Who prints: the worker's part, the clock's, and that of staff."""
 
     runs: PrintRuns
+    recall: Recall
     rounds: PrintRounds
     desk: PrintDesk
 
 
-def make_printing(
+def make_printing(  # noqa: PLR0913  # all it puts together
     settings: Settings,
     providers: Providers,
     database: Database,
     wakeups: WakeUps,
     receipts: ReceiptDesk,
-    recall: Recall,
+    renderer: Renderer,
     *,
+    policy: Policy,
+    snapshots: DenySnapshots,
     phrases: Callable[[str], Phrases],
     owner: str,
     now: Callable[[], dt.datetime],
 ) -> Printing:
     """Put together what sees to print runs."""
     terms, houses = print_terms(settings), letter_houses(settings, providers)
+    recall = Recall(database, wakeups, renderer, houses, now=now, policy=policy, snapshots=snapshots)
     return Printing(
         runs=PrintRuns(
             database,
@@ -72,7 +79,8 @@ def make_printing(
             owner=owner,
             now=now,
         ),
-        rounds=PrintRounds(database, wakeups, recall, houses, terms=terms, now=now),
+        recall=recall,
+        rounds=PrintRounds(database, wakeups, houses, terms=terms, now=now),
         desk=PrintDesk(database, wakeups, receipts, houses, terms=terms, now=now),
     )
 

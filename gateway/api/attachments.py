@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 
 from aiohttp import BodyPartReader, web
 
@@ -14,6 +15,9 @@ from gateway.content.files import LARGEST_FILE, File, UnfitFileError, examine
 from gateway.dispatch.refusals import Refused, unprocessable
 from gateway.services import SERVICES
 from gateway.store.attachments import describe_attachments, keep_attachment
+
+_EXAMINERS = ThreadPoolExecutor(2, thread_name_prefix="examining")
+"""Each may have a process that reads a PDF beside it: so many at once."""
 
 
 class Attachment(Body, frozen=True):
@@ -36,7 +40,7 @@ async def post_attachment(request: web.Request) -> web.Response:
         raise Refused(409, "There is no directory yet: put one with PUT /v1/directory first.")
     name, content_type, content = await _uploaded(request)
     try:
-        file = await asyncio.to_thread(examine, name, content_type, content)
+        file = await asyncio.get_running_loop().run_in_executor(_EXAMINERS, examine, name, content_type, content)
     except UnfitFileError as error:
         raise unprocessable(error.field, str(error)) from None
     key = _key(principal.school, file)
@@ -96,9 +100,7 @@ attachment_routes = (
         scopes=(Scope.SEND,),
         body=Upload(part="file", media="application/pdf"),
         parameters=(
-            Parameter(
-                name="name", place="query", detail="The file's name, as parents see it; a form has its own."
-            ),
+            Parameter(name="name", place="query", detail="The file's name, as parents see it; a form has its own."),
         ),
         answers={201: Attachment},
         refusals={413: "The file is too large."},

@@ -21,6 +21,9 @@ _TOO_LARGE = "A callback of this size is not one of a provider's."
 _RETRY_SECONDS = 10
 """When a provider may try again whose news could not be stored."""
 
+NOBODY = "none"
+"""What is counted in place of a provider that is not in use: a stranger may write anything there."""
+
 _REASONS = {401: "forged", 403: "forged", 404: "not_taken", 413: "too_large"}
 """What is counted, by the status an adapter refuses with."""
 
@@ -30,18 +33,23 @@ async def post_receipt(request: web.Request) -> web.Response:
     services = request.app[SERVICES]
     provider = services.providers.get(request.match_info["provider"])
     if provider is None:
-        services.metrics.receipts_refused("none", "not_taken")
+        services.metrics.receipts_refused(NOBODY, "not_taken")
         raise Refused(404, "No provider of this name is in use.")
     try:
         news = await _believed(request, services, provider)
     except ReceiptRefusedError as error:
-        reason = _REASONS.get(error.status, "unreadable")
-        services.metrics.receipts_refused(provider.name, reason)
-        _log.warning("callback_refused", extra={"provider": provider.name, "reason": reason})
-        raise Refused(error.status, error.sentence) from None
+        raise refusal(services, provider, error) from None
     await _take(services, provider, news)
     services.metrics.callback_taken(provider.name)
     return web.Response(status=204)
+
+
+def refusal(services: Services, provider: Channel, error: ReceiptRefusedError) -> Refused:
+    """Count a request that was not believed, and give the answer to it."""
+    reason = _REASONS.get(error.status, "unreadable")
+    services.metrics.receipts_refused(provider.name, reason)
+    _log.warning("callback_refused", extra={"provider": provider.name, "reason": reason})
+    return Refused(error.status, error.sentence)
 
 
 async def _believed(request: web.Request, services: Services, provider: Channel) -> Sequence[Incoming]:

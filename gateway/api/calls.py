@@ -11,7 +11,7 @@ from aiohttp import web
 
 from channels.base import Conversing, Receipt
 from channels.errors import ReceiptRefusedError
-from gateway.api.callbacks import read_callback
+from gateway.api.callbacks import NOBODY, read_callback, refusal
 from gateway.dispatch.refusals import Refused
 from gateway.services import SERVICES
 
@@ -26,13 +26,14 @@ async def post_call(request: web.Request) -> web.Response:
     services, name = request.app[SERVICES], request.match_info["provider"]
     provider = services.providers.get(name)
     if provider is None or not isinstance(provider, Conversing):
+        services.metrics.receipts_refused(NOBODY, "not_taken")
         raise Refused(404, "No provider of this name asks about calls.")
     try:
         question = await read_callback(request, services)
         delivery = provider.asked_about(question)
         news = [each for each in provider.read_receipts(question) if isinstance(each, Receipt)]
     except ReceiptRefusedError as error:
-        raise Refused(error.status, error.sentence) from None
+        raise refusal(services, provider, error) from None
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             if news:

@@ -107,7 +107,7 @@ def _entry(script: Script, *, shown: bool) -> ScriptEntry:
         task=task.id,
         kind=task.kind,
         contact=_person(reader.contact),
-        others=tuple(map(_person, reader.companions)),
+        others=() if reader.apart else tuple(map(_person, reader.companions)),
         students=tuple(map(_person, reader.students)),
         channel=ChannelName(row.channel),
         masked=not shown,

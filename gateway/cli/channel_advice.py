@@ -107,14 +107,10 @@ def _reaches_others(settings: Settings) -> bool:
     """Tell whether anything is handed to a machine other than this one."""
     relays = settings.email.relays
     hosts = {relays[share.provider].host for share in settings.email.email_provider if share.provider in relays}
-    bases = {
-        "twilio": settings.texts.twilio_api_base_url,
-        "sinch": settings.texts.sinch_api_base_url,
-        "lob": settings.letters.lob_api_base_url,
-    }
     for caller in _callers(settings):
-        base = bases.get(caller.partition("/")[2])
-        hosts.add(urlsplit(base or "").hostname or "the provider's own")
+        setting = f"{caller.partition('/')[2]}_api_base_url"
+        bases = [getattr(section, setting, None) for section in (settings.texts, settings.voice, settings.letters)]
+        hosts |= {urlsplit(base).hostname or "" for base in bases if base} or {"the provider's own"}
     return not all(is_loopback(host) for host in hosts)
 
 

@@ -10,16 +10,23 @@ class CallWords:
     """The fixed words of a call, as `channels.base.Call` names them."""
 
     voicemail: str
-    invitation: str
-    keys: str
-    thanks: str
+    invitation: str = ""
+    keys: str = ""
+    thanks: str = ""
 
 
-def call_words(phrases: Phrases, school: str, *, drill: bool) -> CallWords:
-    """Write them; a machine hears which school has called, that there is a message and whom to ask."""
+def call_words(phrases: Phrases, school: str, *, drill: bool, tells: bool = True) -> CallWords:
+    """Write them; a machine hears which school has called, that there is a message and whom to ask.
+
+    `tells` is False where people, too, hear only that there is a message: there is nothing more to be had by a key,
+    and nobody can confirm what was not said.
+    """
     mark = [f"{phrases.drill()}."] if drill else []
+    note = " ".join([*mark, phrases.voice_opening(school), phrases.voice_notice()])
+    if not tells:
+        return CallWords(voicemail=note)
     return CallWords(
-        voicemail=" ".join([*mark, phrases.voice_opening(school), phrases.voice_notice()]),
+        voicemail=note,
         invitation=phrases.voice_invitation(),
         keys=phrases.voice_keys(),
         thanks=phrases.voice_thanks(),

@@ -1,20 +1,22 @@
 """Files that a notification carries: what they may be, and the words in them that have to be looked at (R38)."""
 
-import io
 import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from gateway.content.pdf_words import MOST_WORDS, UnreadablePdfError, words_of_pdf
+
 LARGEST_FILE = 5_000_000
 """Bytes. A mail with it is a third larger, and is sent once for each reader."""
 
-MOST_PAGES = 200
-MOST_WORDS = 500_000
-"""Pages of a PDF and characters of its text that are looked at; beyond, nobody could say what it tells."""
+_NAME = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff/\\:*?\"<>|]{1,100}")
+"""Without control signs, those that turn the direction of what follows, and what is no character at all."""
 
-_NAME = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029/\\:*?\"<>|]{1,100}")
+_FOLD = re.compile(rb"\r?\n[ \t]")
+_ESCAPED = re.compile(r"\\([nN,;\\])")
+_ENCODED = re.compile(r"^[^:\n]*;ENCODING=(?:B\b|BASE64|QUOTED-PRINTABLE)", re.IGNORECASE | re.MULTILINE)
 
 _KINDS: Mapping[str, tuple[tuple[str, ...], bytes]] = MappingProxyType(
     {
@@ -66,52 +68,43 @@ def examine(name: str, content_type: str, content: bytes) -> File:
         raise UnfitFileError("content", f"The file is larger than {LARGEST_FILE} bytes: make it smaller.")
     if not content.startswith(beginning):
         raise UnfitFileError("content", "The content is not what its type says: correct one of the two.")
-    words = _words(content_type, content)
+    words, searchable = _words(content_type, content)
     return File(
         name=name,
         content_type=content_type,
         content=content,
         words=f"{name}\n{words}",
-        searchable=bool(words.strip()),
+        searchable=searchable,
     )
 
 
-def _words(content_type: str, content: bytes) -> str:
+def _words(content_type: str, content: bytes) -> tuple[str, bool]:
+    """Give all words of a file, and whether there is nothing else in it that could tell anything."""
     if content_type == "application/pdf":
         return _words_of_pdf(content)
     if content_type.startswith("image/"):
-        return ""
+        return "", False
+    if content_type == "text/calendar":
+        # A calendar folds its lines, even amid a letter: a name must not hide in two of them (RFC 5545, section 3.1).
+        content = _FOLD.sub(b"", content)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise UnfitFileError("content", "Write the text in UTF-8.") from None
     if "\x00" in text:
         raise UnfitFileError("content", "The text holds the character NUL: leave it out.")
-    # A calendar folds its lines: a name must not hide in two of them (RFC 5545, section 3.1).
-    return re.sub(r"\r?\n[ \t]", "", text) if content_type == "text/calendar" else text
-
-
-def _words_of_pdf(content: bytes) -> str:
-    """Read a PDF's text; refuses what nobody could read either."""
-    text = _text_of_pdf(content)
     if len(text) > MOST_WORDS:
-        raise UnfitFileError("content", f"The PDF holds more than {MOST_WORDS} characters: shorten or split it.")
-    return text
+        raise UnfitFileError("content", f"The text holds more than {MOST_WORDS} characters: shorten or split it.")
+    if content_type == "text/calendar":
+        if _ENCODED.search(text):
+            raise UnfitFileError("content", "The calendar holds encoded parts, which nobody can check: leave them out.")
+        text = _ESCAPED.sub(lambda found: "\n" if found[1] in "nN" else found[1], text)
+    return text, bool(text.strip())
 
 
-def _text_of_pdf(content: bytes) -> str:
-    import pypdf  # noqa: PLC0415  # takes 0.25 s, which only those who upload a PDF should pay
-    from pypdf.errors import PyPdfError  # noqa: PLC0415  # the same
-
+def _words_of_pdf(content: bytes) -> tuple[str, bool]:
     try:
-        reader = pypdf.PdfReader(io.BytesIO(content))
-        protected, pages = reader.is_encrypted, 0 if reader.is_encrypted else len(reader.pages)
-        fit = not protected and pages <= MOST_PAGES
-        text = "\n".join(page.extract_text() for page in reader.pages) if fit else ""
-    except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError, OverflowError):
-        raise UnfitFileError("content", "The PDF cannot be read: save it anew and try again.") from None
-    if protected:
-        raise UnfitFileError("content", "The PDF is protected, so that nobody can check it: remove the protection.")
-    if pages > MOST_PAGES:
-        raise UnfitFileError("content", f"The PDF has more than {MOST_PAGES} pages: shorten or split it.")
-    return text.replace("\x00", "")
+        words = words_of_pdf(content)
+    except UnreadablePdfError as error:
+        raise UnfitFileError("content", str(error)) from None
+    return f"{words.pages}\n{words.beside}", words.complete and bool(words.pages.strip())

@@ -35,6 +35,8 @@ class Policy:
     """True when a mail carries all of these itself."""
     drill: bool = False
     """True when all of it is an exercise and must say so on every channel."""
+    bare: bool = False
+    """True when the text is itself only a notice that there is a message."""
 
     @property
     def email(self) -> Carries:
@@ -56,6 +58,10 @@ class Policy:
         if self.sensitivity == 0 or self.in_full:
             return Carries.WHOLE
         return Carries.SHORT if has_short else Carries.MESSAGE_NOTICE
+
+    def tells(self, *, has_short: bool) -> bool:
+        """Say whether a call speaks the message, so that whoever takes it can confirm having heard it."""
+        return not self.bare and self.voice(has_short=has_short) is not Carries.MESSAGE_NOTICE
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

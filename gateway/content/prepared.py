@@ -152,7 +152,12 @@ class _Preparation:
             text_message=self._bound(self._text_message(), text_message.fill),
             text_instead=self._bound(self._text_instead(), text_message.fill),
             speech=self._bound(spoken, speech.fill),
-            call_words=call_words(phrases, one_line(self.setting.school.name), drill=self.policy.drill),
+            call_words=call_words(
+                phrases,
+                one_line(self.setting.school.name),
+                drill=self.policy.drill,
+                tells=self.policy.tells(has_short=text.short is not None),
+            ),
             page=self._bound(html.section(text.blocks, text.language), html.fill),
             letter_subject=self._bound(plain.line(self._marked(text.subject), text.language), plain.fill),
             letter=(

@@ -15,9 +15,9 @@ from gateway.dispatch.outcomes import Outcome
 from gateway.dispatch.requests import Lane
 from gateway.dispatch.restriction_tasks import after_weekdays
 from gateway.store.announcing import announce_deliveries
-from gateway.store.by_hand import CALL, HAND_OVER, in_hands, open_deliveries, tasks_for
+from gateway.store.by_hand import CALL, HAND_OVER, in_hands, lock_in_hands, open_deliveries, tasks_for
 from gateway.store.identity import derived_id
-from gateway.store.sending import add_events, load_messages, set_states
+from gateway.store.sending import add_events, load_messages, merged_with, part_from_carriers, set_states
 from gateway.store.tasks import add_tasks, close_tasks
 from gateway.tracking.states import News, State, settle
 
@@ -35,21 +35,26 @@ _DETAILS = {
 }
 
 
-async def put_on_list(connection: AsyncConnection, results: Sequence[tuple[Any, Outcome]], *, now: dt.datetime) -> None:
-    """Give staff as tasks what they have accepted, in the transaction that records it.
+async def put_on_list(
+    connection: AsyncConnection, results: Sequence[tuple[Any, Outcome]], *, now: dt.datetime
+) -> list[tuple[str, str]]:
+    """Give staff as tasks what they have accepted, in the transaction that records it; gives the (lane, batch) to wake.
 
     Asked of the deliveries as they are now: of a claim that was lost meanwhile another worker's record counts.
+    People who live apart and share a number get a call each: staff tell only whom they have made sure of (R26).
     """
     taken = [row.id for row, outcome in results if outcome.provider == STAFF and outcome.news is News.ACCEPTED]
     rows = await in_hands(connection, taken) if taken else []
     if not rows:
-        return
+        return []
     messages = await load_messages(connection, list({row.message for row in rows}))
     schools = {school: (await school_of(connection, school))[0] for school in {row.school for row in rows}}
     await add_tasks(
         connection,
         [_task(row, students_of(messages[row.message]), ZoneInfo(schools[row.school].timezone), now) for row in rows],
     )
+    apart = [row.id for row in await merged_with(connection, [row.id for row in rows]) if row.neutral]
+    return await part_from_carriers(connection, followers=apart, now=now) if apart else []
 
 
 def _task(row: Any, students: Sequence[str], zone: ZoneInfo, now: dt.datetime) -> dict[str, Any]:
@@ -84,7 +89,7 @@ def due_at(lane: Lane, now: dt.datetime, zone: ZoneInfo) -> dt.datetime:
 
 async def call_off(connection: AsyncConnection, notification: str, *, now: dt.datetime) -> int:
     """Withdraw what staff have of a cancelled notification and have not brought yet; gives how many."""
-    rows = await in_hands(connection, await open_deliveries(connection, notification))
+    rows = await lock_in_hands(connection, await open_deliveries(connection, notification))
     await let_go(connection, rows, News.CALLED_OFF, ("cancelled", "Withdrawn by the sender."), now=now)
     return len(rows)
 

@@ -38,7 +38,7 @@ class Decided:
     request: NotificationRequest
     sources: Mapping[str, Source]
     files: Mapping[str, str]
-    """The words of the files it carries, by id, for the text check (R38)."""
+    """The words of the files that belong to these students, by id, for the text check (R38)."""
     stand_in: StandIn | None = None
     """What the decision rests on where the restrictions could not be read (R46)."""
 
@@ -129,7 +129,7 @@ async def decide_about(
         index=index,
         request=request,
         sources=sources,
-        files=await words_of_attachments(connection, school.id, request.files),
+        files=await words_of_attachments(connection, school.id, request.files_for(near)),
         stand_in=stand_in,
     )
 

@@ -30,13 +30,15 @@ def telling_messages(
     telling = {}
     alike: dict[str, str] = {}
     for message in messages:
-        if request.student_values or request.student_attachments:
-            text = "\n".join(_texts(message, request, sources, index, files))
+        if request.student_values:
+            text = "\n".join(_texts(message, request, sources, index))
         elif message.language in alike:
             text = alike[message.language]
         else:
-            text = alike[message.language] = "\n".join(_texts(message, request, sources, index, files))
-        found = check.find(text, recipient=message.contact, students=message.students)
+            text = alike[message.language] = "\n".join(_texts(message, request, sources, index))
+        # Files one by one: what many readers get is taken apart once.
+        read = (text, *(files.get(key, "") for key in request.files_for(message.students)))
+        found = [one for each in read for one in check.find(each, recipient=message.contact, students=message.students)]
         if found:
             telling[message_id(notification, message)] = any(disclosure.confidential for disclosure in found)
     return telling
@@ -47,17 +49,14 @@ def _texts(
     request: NotificationRequest,
     sources: Mapping[str, Source],
     index: DirectoryIndex,
-    files: Mapping[str, str],
 ) -> Iterator[str]:
-    """Give everything of the message that its sender wrote: the text in its language, the values, the files."""
+    """Give everything of the message that its sender wrote: the text in its language, the values."""
     language, _ = choose(message.language, sources, index.school.language)
     source = sources[language]
     yield from (source.subject, source.body, source.short or "")
     yield from _words(request.values)
     for student in message.students:
         yield from _words(request.student_values.get(student, {}))
-    for key in request.files_for(message.students):
-        yield files.get(key, "")
 
 
 def _words(values: Values) -> Iterator[str]:

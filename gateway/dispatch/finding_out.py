@@ -4,6 +4,7 @@ import datetime as dt
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from channels.base import Channel, Envelope, Handover, Recovery
@@ -44,13 +45,13 @@ class Inquiry:
         for row in rows:
             by_provider[row.channel, row.provider].append(row)
         for (channel, name), of_provider in by_provider.items():
-            await self._settle(self._choice.named(ChannelName(channel), name), of_provider)
+            provider = self._choice.named(ChannelName(channel), name)
+            await self._settle(provider, self._choice.recovery(ChannelName(channel), provider), of_provider)
 
-    async def _settle(self, provider: Channel | None, rows: Sequence[Any]) -> None:
+    async def _settle(self, provider: Channel | None, recovery: Recovery, rows: Sequence[Any]) -> None:
         """Settle unanswered attempts with one provider; of one that is in use no more only a person can find out."""
         findings: _Findings = [(row, None) for row in rows]
         lost: _Findings = []
-        recovery = Recovery.PERSON if provider is None else provider.recovery
         if provider is not None and recovery is Recovery.LOOK_UP:
             findings, lost = await self._looked_up(provider, rows)
         async with self._database.writing() as connection:
@@ -64,7 +65,9 @@ class Inquiry:
         """
         async with self._database.reading() as connection:
             rendered = await self._renderer.render(connection, rows)
-        pairs = [(row, made) for row in rows if isinstance(made := rendered[row.id], Envelope)]
+        pairs = [
+            (row, replace(made, since=row.created_at)) for row in rows if isinstance(made := rendered[row.id], Envelope)
+        ]
         lost: _Findings = [(row, None) for row in rows if not isinstance(rendered[row.id], Envelope)]
         found = await self._asked(provider, [envelope for _, envelope in pairs])
         heard = [(row, handover) for (row, _), handover in zip(pairs, found, strict=True)]

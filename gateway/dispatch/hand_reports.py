@@ -181,11 +181,14 @@ class ReportDesk:
             await add_events(connection, [_tried(row, report, tries)])
             await enter_tasks(connection, about, "task_tried", told, at=now)
             return
+        # Of what was taken back meanwhile only one thing is news: that it arrived all the same. Else the task stays as
+        # one that went by itself, and comes back when it may be told after all.
+        if task.done_at is not None and report.outcome not in _ARRIVED:
+            await enter_tasks(connection, about, "task_tried", told, at=now)
+            return
         await finish_task(connection, task.id, by=principal.key, note=report.note, at=now)
         await enter_tasks(connection, about, "task_done", told, at=now)
-        # Of what was taken back meanwhile only one thing is news: that it arrived all the same.
-        if task.done_at is None or report.outcome in _ARRIVED:
-            await keep_receipts(connection, [receipt_of(report, row.id, event_id=identifier)], at=now, look_at=now)
+        await keep_receipts(connection, [receipt_of(report, row.id, event_id=identifier)], at=now, look_at=now)
 
 
 def _is_same(report: HandReport, row: Any) -> bool:

@@ -4,15 +4,15 @@ A run is closed at the cut-off of a working day, or as soon as it is full.
 """
 
 import datetime as dt
-import logging
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from gateway.dispatch.deciding import school_of
-from gateway.dispatch.print_runs import WAKE_UP, PrintTerms
-from gateway.dispatch.recalling import LetterHouse, Recall
+from gateway.dispatch.print_runs import WAKE_UP as PRINT
+from gateway.dispatch.print_runs import PrintTerms
+from gateway.dispatch.recalling import WAKE_UP as RECALL
+from gateway.dispatch.recalling import LetterHouse
 from gateway.dispatch.requests import Lane
 from gateway.dispatch.wakeups import WakeUps
 from gateway.rules.postage import last_cut_off
@@ -21,7 +21,7 @@ from gateway.store.database import Database
 from gateway.store.identity import new_id
 from gateway.store.print_runs import (
     Waiting,
-    doubtful_letters,
+    doubtful_notifications,
     due_runs,
     last_run,
     let_go_of_old,
@@ -29,15 +29,13 @@ from gateway.store.print_runs import (
     want_run,
 )
 
-_log = logging.getLogger(__name__)
-
 EVERY = dt.timedelta(seconds=5)
 
-A_ROUND = 500
-"""Letters a round that are decided about again."""
+A_ROUND = 50
+"""Notifications a round whose letters are decided about again."""
 
 REST = dt.timedelta(seconds=30)
-"""How long letters that could not be decided about stand back, and for how long a run is not woken again."""
+"""How long the same is not woken again."""
 
 AFTER_NOTHING = dt.timedelta(minutes=10)
 """How soon after a run that came to nothing the next one is closed: what waits could not be printed then."""
@@ -50,7 +48,6 @@ class PrintRounds:
         self,
         database: Database,
         wakeups: WakeUps,
-        recall: Recall,
         houses: Sequence[LetterHouse],
         *,
         terms: PrintTerms,
@@ -58,14 +55,11 @@ class PrintRounds:
     ) -> None:
         self._database = database
         self._wakeups = wakeups
-        self._recall = recall
         self._houses = houses
         self._terms = terms
         self._now = now
         self._next = LONG_AGO
-        self._resting: dict[str, dt.datetime] = {}
-        """Notifications whose letters could not be decided about, and until when they stand back."""
-        self._woken: dict[str, dt.datetime] = {}
+        self._woken: dict[tuple[str, str], dt.datetime] = {}
 
     async def round(self) -> None:
         """Take back what is doubtful, close what is due, wake what is not done."""
@@ -73,28 +67,22 @@ class PrintRounds:
         if now < self._next or not self._houses:
             return
         self._next = now + EVERY
-        self._resting = {each: until for each, until in self._resting.items() if until > now}
         for house in self._houses:
-            await self._look_again(house, now)
+            await self._find_doubtful(house, now)
             if house.recall_window is None:
                 await self._close_due(house, now)
-        await self._wake(now)
+        async with self._database.reading() as connection:
+            due = await due_runs(connection, now=now)
+        await self._wake(PRINT, {run.id: run.due_at for run in due}, now)
 
-    async def _look_again(self, house: LetterHouse, now: dt.datetime) -> None:
+    async def _find_doubtful(self, house: LetterHouse, now: dt.datetime) -> None:
+        """Wake those who can ask the house for its letters: the clock has neither its connections nor the spool."""
         if house.recall_window is not None:
             async with self._database.writing() as connection:
                 await let_go_of_old(connection, house.name, before=now - house.recall_window)
         async with self._database.reading() as connection:
-            rows = await doubtful_letters(connection, house.name, without=list(self._resting), limit=A_ROUND)
-        groups: Mapping[str, list[str]] = defaultdict(list)
-        for row in rows:
-            groups[row.notification].append(row.id)
-        for notification, letters in groups.items():
-            try:
-                await self._recall.look_again(house, notification, letters)
-            except Exception:  # noqa: BLE001  # one notification's fault must not keep the others from being looked at
-                _log.exception("letters_not_decided_about", extra={"notification": notification})
-                self._resting[notification] = now + REST
+            doubtful = await doubtful_notifications(connection, house.name, limit=A_ROUND)
+        await self._wake(RECALL, dict.fromkeys(doubtful, now), now)
 
     async def _close_due(self, house: LetterHouse, now: dt.datetime) -> None:
         async with self._database.reading() as connection:
@@ -116,14 +104,17 @@ class PrintRounds:
         cut_off = last_cut_off(self._terms.postbag, now, ZoneInfo(school.timezone))
         return waiting.letters >= self._terms.run_size or waiting.since < cut_off
 
-    async def _wake(self, now: dt.datetime) -> None:
-        async with self._database.reading() as connection:
-            due = await due_runs(connection, now=now)
-        self._woken = {run: at for run, at in self._woken.items() if now - at < REST}
-        fresh = [run.id for run in due if self._woken.get(run.id, LONG_AGO) < run.due_at]
-        self._woken |= dict.fromkeys(fresh, now)
+    async def _wake(self, kind: str, due: Mapping[str, dt.datetime], now: dt.datetime) -> None:
+        """Wake what has not been woken lately, or has become due since."""
+        self._woken = {key: at for key, at in self._woken.items() if now - at < REST}
+        fresh = [
+            subject
+            for subject, since in due.items()
+            if (kind, subject) not in self._woken or self._woken[kind, subject] < since < now
+        ]
+        self._woken |= {(kind, subject): now for subject in fresh}
         if fresh:
-            await self._wakeups.wake(WAKE_UP, Lane.LETTERS, fresh)
+            await self._wakeups.wake(kind, Lane.LETTERS, fresh)
 
 
 def wanted(school: str, reason: str, by: str | None, now: dt.datetime) -> dict[str, Any]:

@@ -112,6 +112,10 @@ class ProviderGate:
             return drawn
         return await self._probe(provider, limits, urgent=lane is Lane.EMERGENCY, wanted=wanted)
 
+    async def is_closed(self, provider: str) -> bool:
+        """Tell whether a provider's breaker lets everything pass, as it was at most a second ago."""
+        return (await self._breaker(provider)).standing is Standing.CLOSED
+
     async def outlook(self, provider: str, *, urgent: bool) -> Outlook:
         """Judge a provider by its breaker, as it was at most a second ago."""
         breaker, now = await self._breaker(provider), self._now()

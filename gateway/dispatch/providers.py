@@ -13,11 +13,11 @@ from enum import StrEnum
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from channels.base import Channel, Envelope, Text
+from channels.base import STAFF, Channel, Envelope, Recovery, Text
 from gateway.directory.model import ChannelName
-from gateway.dispatch.provider_gate import Admission, Outlook, ProviderGate
+from gateway.dispatch.provider_gate import ASK_AGAIN, Admission, Outlook, ProviderGate
 from gateway.dispatch.requests import Lane
-from gateway.store.provider_use import units_used
+from gateway.store.provider_use import in_flight, units_used
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,7 +32,8 @@ class Provider:
     approved_until: dt.date | None = None
     """The last day on which it may be used."""
     budget: int | None = None
-    """Units a calendar month: mails, parts of texts, calls, letters."""
+    """Units a calendar month: mails, parts of texts, calls, letters. What is under way counts as one each, so that long
+    texts alone may exceed it a little."""
 
 
 Providers = Mapping[ChannelName, Sequence[Provider]]
@@ -153,6 +154,7 @@ class ProviderChoice:
     ) -> Choice:
         """Choose who gets up to `wanted` hand-overs of a lane now, `fresh` of which are tried for the first time."""
         usable, unusable = await self._usable(connection, channel, lane)
+        left = {} if lane is Lane.EMERGENCY else await self._left(connection, usable)
         order = [(provider, False) for provider in usable]
         if len(usable) > 1:
             urgent = lane is Lane.EMERGENCY
@@ -162,7 +164,10 @@ class ProviderChoice:
         for provider, trial in order:
             if trial and not fresh:
                 continue
-            most = 1 if trial else wanted
+            most = min(1 if trial else wanted, left.get(provider.key, wanted))
+            if not most:  # the last of its budget is under way
+                again.append(self._now() + ASK_AGAIN)
+                continue
             admission = await self._gate.admit(provider.key, provider.channel.limits, lane=lane, wanted=most)
             if admission.granted:
                 return Choice(provider=provider, admission=admission, unusable=unusable, trial=trial)
@@ -170,6 +175,26 @@ class ProviderChoice:
                 again.append(admission.retry_at)
         nobody = Admission(granted=0, retry_at=min(again, default=None))
         return Choice(provider=None, admission=nobody, unusable=unusable)
+
+    async def _left(self, connection: AsyncConnection, usable: Sequence[Provider]) -> dict[str, int]:
+        """Say how much of its budget each provider that has one may still be given, by key."""
+        used = await self.used(connection) if any(each.budget is not None for each in usable) else {}
+        return {
+            each.key: max(0, each.budget - used[each.key] - await in_flight(connection, each.channel.name))
+            for each in usable
+            if each.budget is not None
+        }
+
+    def recovery(self, channel: ChannelName, adapter: Channel | None) -> Recovery:
+        """Say what settles an unanswered attempt; where nobody can be asked, or could tell a repetition, a person.
+
+        A repeated mail has the same Message-ID whichever relay takes it, and staff have nothing that is not on their
+        list; any other provider knows only its own repetitions, and nobody can say who gets the next attempt.
+        """
+        if adapter is None:
+            return Recovery.PERSON
+        known_anywhere = channel is ChannelName.EMAIL or adapter.name == STAFF or len(self._providers[channel]) == 1
+        return adapter.recovery if adapter.recovery is not Recovery.REPEAT or known_anywhere else Recovery.PERSON
 
     def named(self, channel: ChannelName, name: str | None) -> Channel | None:
         """Find the adapter that a delivery was handed to, for whatever has to be asked of it later.

@@ -3,6 +3,7 @@
 What stays is written anew where that is possible: an address that has changed since must not be posted to.
 """
 
+import asyncio
 import datetime as dt
 import logging
 from collections import defaultdict
@@ -18,16 +19,20 @@ from gateway.dispatch.deny_snapshots import DenySnapshots
 from gateway.dispatch.finishing import settle_statuses
 from gateway.dispatch.rechecking import recheck
 from gateway.dispatch.rendering import Renderer, RenderingError
+from gateway.dispatch.stopping import heard_out
 from gateway.dispatch.taking_back import take_back
 from gateway.dispatch.wakeups import WakeUps
 from gateway.rules.policy import Policy
 from gateway.store.database import Database
-from gateway.store.print_runs import lock_waiting, mark_beyond_recall
+from gateway.store.print_runs import doubtful_letters, lock_waiting, mark_beyond_recall
 from gateway.store.receipts import keep_receipts
 from gateway.store.sending import add_events, load_deliveries, load_notifications, merged_with
 from gateway.tracking.states import News, State
 
 _log = logging.getLogger(__name__)
+
+WAKE_UP = "recall"
+"""The kind of wake-up that a worker answers by deciding again about a notification's letters."""
 
 CHUNK = 250
 """Letters a transaction."""
@@ -58,6 +63,7 @@ class Recall:
         database: Database,
         wakeups: WakeUps,
         renderer: Renderer,
+        houses: Sequence[LetterHouse],
         *,
         now: Callable[[], dt.datetime],
         policy: Policy,
@@ -66,9 +72,25 @@ class Recall:
         self._database = database
         self._wakeups = wakeups
         self._renderer = renderer
+        self._houses = houses
         self._now = now
         self._policy = policy
         self._snapshots = snapshots
+
+    async def work(self, notification: str) -> None:
+        """Decide again about the letters of a notification that has changed; told to stop, finish the chunk in hand."""
+        await heard_out(lambda stopping: self._work(notification, stopping))
+
+    async def _work(self, notification: str, stopping: asyncio.Event) -> None:
+        for house in self._houses:
+            seen: set[str] = set()
+            while not stopping.is_set():
+                async with self._database.reading() as connection:
+                    letters = await doubtful_letters(connection, house.name, notification, limit=CHUNK)
+                if seen.issuperset(letters):  # what is left could not be settled: the clock comes back to it
+                    break
+                seen.update(letters)
+                await self.look_again(house, notification, letters)
 
     async def look_again(self, house: LetterHouse, notification: str, letters: Sequence[str]) -> list[str]:
         """Ask the rules about letters of one notification; gives those that may be printed as they lie there now.

@@ -39,7 +39,7 @@ from gateway.store.receipts import (
     put_off,
     told_before,
 )
-from gateway.store.sending import add_events, load_deliveries, set_states
+from gateway.store.sending import add_events, load_deliveries, lock_messages, set_states
 from gateway.store.silence import plan_questions
 from gateway.tracking.states import SETTLED, State
 
@@ -241,16 +241,16 @@ async def _write(
     await set_states(connection, consequences.states)
     await mark_missed(connection, consequences.missed, at=now)
     await add_events(connection, consequences.events)
-    await acknowledge(connection, consequences.confirmed)
     await announce_deliveries(connection, consequences.moved, at=now)
     if consequences.learnt:
         await learn_of_addresses(connection, consequences.learnt, now=now)
     if consequences.wanted_again:
         await lift_blocks_of(connection, consequences.wanted_again, now=now)
-    if not consequences.failed:
-        return ()
-    failed = await load_deliveries(connection, consequences.failed)
-    return await start_next_routes(connection, [failed[name] for name in sorted(failed)], now=now)
+    failed = await load_deliveries(connection, consequences.failed) if consequences.failed else {}
+    if failed and consequences.confirmed:  # all in one order, as whoever else locks them
+        await lock_messages(connection, [*consequences.confirmed, *(row.message for row in failed.values())])
+    await acknowledge(connection, consequences.confirmed)
+    return await start_next_routes(connection, [failed[name] for name in sorted(failed)], now=now) if failed else ()
 
 
 def _pause(now: dt.datetime, since: dt.datetime) -> dt.timedelta:

@@ -65,9 +65,9 @@ class Recorder:
         await record_states(connection, states, owner=results[0][0].owner)
         if carrying:
             await follow_carriers(connection, [row.id for row, _ in results])
-        await put_on_list(connection, results, now=now)
+        parted = await put_on_list(connection, results, now=now)
         await announce_deliveries(connection, [(row, outcome.change.state) for row, outcome in results], at=now)
-        return await self._follow(connection, results, now)
+        return [*parted, *await self._follow(connection, results, now)]
 
     def _first_question(self, row: Any, provider: str | None, state: State, now: dt.datetime) -> dt.datetime | None:
         return self._questions.first(row.lane, provider, now=now) if state is State.SENT else None

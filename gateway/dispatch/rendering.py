@@ -9,7 +9,7 @@ import logging
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -96,7 +96,7 @@ class Sending:
     """Where texts may go, by ISO 3166 code; empty means everywhere."""
     return_address: tuple[str, ...] = ()
     """Of letters, below the school's name."""
-    postbag: Postbag = Postbag()
+    postbag: Postbag = field(default_factory=Postbag)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -322,6 +322,7 @@ class Renderer:
                 answerable=category is Category.CONSENT,
                 files=files,
                 files_in_mail=files_in_mail,
+                bare=reader.row.bare,
             ),
             reader_language=reader.message.language,
             catalogues=self._catalogues,

@@ -1,8 +1,9 @@
 """Mail that comes back: told which delivery a signed address stands for, it is believed as far as it is plausible.
 
 Whoever has a mail has its return path, too, and can write to it: its own reader above all. So a report changes only
-the delivery whose address it was sent to; it makes an address dead only where it names that address or gives our mail
-back; it never turns a failure into an arrival; and one that speaks of another mail changes nothing at all.
+the delivery whose address it was sent to; it makes an address dead only where that is the mailbox it names as gone or,
+where it names none, gives our mail back; it never turns a failure into an arrival; and one that speaks of another mail
+changes nothing at all.
 """
 
 import datetime as dt
@@ -125,7 +126,11 @@ def believed(report: Report, row: Any, school: School | None) -> Receipt:
         return _doubted(receipt, "A report about another mail came to this one's return path; it changes nothing.")
     if receipt.status is ReceiptStatus.DELIVERED and State(row.state) in _ENDED:
         return _doubted(receipt, "A mail server reports an arrival that cannot be; it changes nothing.")
-    return replace(receipt, address_dead=receipt.address_dead and (named or bool(returned)))
+    if report.gone is None:
+        gone = named or bool(returned)
+    else:
+        gone = any(_place(school, address) == row.place for address in report.gone)
+    return replace(receipt, address_dead=receipt.address_dead and gone)
 
 
 def _doubted(receipt: Receipt, explanation: str) -> Receipt:

@@ -119,12 +119,12 @@ class Sender:
                 work = await self._taken(batch)
                 await self._inquiry.settle(work.unknown)
                 touched.update(row.notification for row in (*work.rows, *work.unknown))
-                if work.rows:
-                    await self._work_on(work.provider, work.rows, stopping)
+                broken_off = bool(work.rows) and await self._work_on(work.provider, work.rows, stopping)
                 if work.batch != batch:  # another school's turn: ours comes after those already waiting
-                    await self._wakeups.wake("send", work.rows[0].lane, [batch])
+                    waiting = [work.batch, batch] if broken_off else [batch]
+                    await self._wakeups.wake("send", work.rows[0].lane, waiting)
                     return
-                if not work.more:
+                if not work.more and not broken_off:
                     return
         finally:
             await finish_those_done(self._database, touched, now=self._now())
@@ -194,8 +194,10 @@ class Sender:
         for notification in await waiting_since(connection, due.batch, since=now):
             await ask_for_help(connection, notification, Work.SENDING, NoProviderError(why), now=now)
 
-    async def _work_on(self, provider: Provider | None, rows: Sequence[Any], stopping: asyncio.Event) -> None:
+    async def _work_on(self, provider: Provider | None, rows: Sequence[Any], stopping: asyncio.Event) -> bool:
         """Send claimed rows; whatever was not handed over when the worker has to stop or fails is given back.
+
+        Tells whether it was broken off for a provider that takes nothing more: another may take the rest at once.
 
         Without a provider they were claimed only because their time has run out, which the check finds.
         """
@@ -214,12 +216,15 @@ class Sender:
                         continue
                     await self._wakeups.wake_batches(wake)
                     if not claim.holds():
-                        return
+                        return False
                     waiting[: len(slice_)] = later
                     if provider is None:
                         await self._give_back(fit)
                     else:
                         await self._hand_over(provider, fit, rendered)
+                        if waiting and not await self._gate.is_closed(provider.key):
+                            return True
+            return False
         finally:
             await self._give_back(waiting)
 
@@ -291,8 +296,12 @@ class Sender:
             carrying = bool(await merged_with(connection, [row.id for row, _ in results]))
             wake = await self._recorder.record(connection, results, now=self._now(), carrying=carrying)
             if provider.budget is not None:
-                accepted = sum(units[row.id] for row, outcome in results if outcome.news is News.ACCEPTED)
-                await add_use(connection, provider.key, month_of(self._now()), accepted)
+                # Of a voice provider's calls staff may have taken some, which cost nothing.
+                name = provider.channel.name
+                taken = [row.id for row, each in results if each.news is News.ACCEPTED and each.provider == name]
+                if taken:
+                    used = sum(units[delivery] for delivery in taken)
+                    await add_use(connection, provider.key, month_of(self._now()), used)
         await self._wakeups.wake_batches(wake)
         first, _ = results[0]
         for (news, state), number in Counter((outcome.news, outcome.change.state) for _, outcome in results).items():

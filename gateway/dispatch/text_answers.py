@@ -15,8 +15,8 @@ from gateway.directory.model import Category
 from gateway.dispatch.inbox import Inbox
 from gateway.dispatch.receipts import ReceiptDesk
 from gateway.dispatch.requests import Lane
-from gateway.dispatch.text_back import Confirmation, TextBack
-from gateway.dispatch.text_writers import Writer, find_writer, is_one_voice
+from gateway.dispatch.text_back import GOOD_FOR, Confirmation, TextBack
+from gateway.dispatch.text_writers import Writer, find_writer, is_one_voice, may_be_barred
 from gateway.rules.keywords import Asked, Wish, asked_by, confirms
 from gateway.rules.policy import Policy
 from gateway.store.database import Database
@@ -79,8 +79,13 @@ class TextAnswers:
             writer = await find_writer(connection, inbound, now=self._now())
             schools = await self._concerned(connection, asked, writer)
             whole = schools == writer.schools and (bool(schools) or asked.wish is Wish.HELP)
-            if (schools or whole) and not await knows_wish(connection, inbound):
-                confirmation = await self._do(connection, inbound, asked, writer, schools)
+            # To an alert it may mean what it says.
+            whole = whole and not (asked.wish is Wish.HELP and _answers_alert(writer))
+            if (schools or asked.wish is Wish.HELP) and not await knows_wish(connection, inbound):
+                changed = await self._do(connection, inbound, asked, writer, schools)
+                confirmation = await self._confirmation(connection, inbound, asked, writer) if changed else None
+                # With nothing to lift, START is an ordinary word: a child has recovered, a course begins.
+                whole = whole and (changed or asked.wish is not Wish.START)
                 answered = confirmation is not None
                 if not await enter_wish(connection, inbound, asked.wish, asked.category, answered=answered):
                     confirmation = None  # another process was quicker
@@ -107,17 +112,15 @@ class TextAnswers:
 
     async def _do(
         self, connection: AsyncConnection, inbound: Inbound, asked: Asked, writer: Writer, schools: Sequence[str]
-    ) -> Confirmation | None:
-        """Do it; gives what is to be texted back if it changed anything, as far as that is permitted."""
+    ) -> bool:
+        """Do it; says whether there was anything to do."""
         if asked.category is not None:
-            changed = await self._opt_out(connection, asked.category, writer, schools)
-        elif asked.wish is Wish.HELP:
-            changed = True
-        elif await overtaken(connection, writer.number, inbound.at):
-            changed = False
-        else:
-            changed = await self._block(connection, inbound, writer, schools, stop=asked.wish is Wish.STOP)
-        return await self._confirmation(connection, inbound, asked, writer) if changed else None
+            return await self._opt_out(connection, asked.category, writer, schools)
+        if asked.wish is Wish.HELP:
+            return True
+        if await overtaken(connection, writer.number, inbound.at):
+            return False
+        return await self._block(connection, inbound, writer, schools, stop=asked.wish is Wish.STOP)
 
     async def _opt_out(
         self, connection: AsyncConnection, category: Category, writer: Writer, schools: Sequence[str]
@@ -144,10 +147,16 @@ class TextAnswers:
     async def _confirmation(
         self, connection: AsyncConnection, inbound: Inbound, asked: Asked, writer: Writer
     ) -> Confirmation | None:
-        """Say what is texted back: once to STOP, else nothing to a blocked number, and not much in a day."""
+        """Say what is texted back: once to STOP, else nothing to a blocked number, and not much in a day.
+
+        Nothing to who may be barred: the school's name alone would tell them where a child is.
+        """
+        now = self._now()
         if inbound.handled or writer.school is None or not self._text_back.may_text(writer.number):
             return None
-        lately = await answered_since(connection, writer.number, self._now() - _DAY)
+        if now - inbound.at > GOOD_FOR or await may_be_barred(connection, writer, now=now, policy=self._policy):
+            return None
+        lately = await answered_since(connection, writer.number, now - _DAY)
         if len(lately) >= MOST_ANSWERS or (asked.wish is Wish.HELP and Wish.HELP in lately):
             return None
         stopping = asked.wish is Wish.STOP and asked.category is None
@@ -179,7 +188,7 @@ class TextAnswers:
 def _asked(inbound: Inbound) -> Asked | None:
     """Read what is asked for: by words that the provider knows, else by ours."""
     ours = asked_by(inbound.body)
-    if inbound.keyword in set(Wish) and (ours is None or ours.wish != inbound.keyword):
+    if inbound.keyword in set(Wish) and (ours is None or ours.wish != inbound.keyword or ours.category is not None):
         return Asked(Wish(inbound.keyword), "en")
     return ours
 
@@ -187,6 +196,10 @@ def _asked(inbound: Inbound) -> Asked | None:
 def _may_be_an_answer(inbound: Inbound, asked: Asked) -> bool:
     """Tell whether a word may mean something else, too: providers take YES for START, readers for an answer."""
     return asked.wish is Wish.START and asked_by(inbound.body) is None
+
+
+def _answers_alert(writer: Writer) -> bool:
+    return writer.answered is not None and writer.answered.lane == Lane.EMERGENCY
 
 
 def _acknowledgement(inbound: Inbound, delivery: str) -> Receipt:

@@ -18,7 +18,7 @@ from gateway.store.identity import derived_id
 
 _log = logging.getLogger(__name__)
 
-_GOOD_FOR = dt.timedelta(minutes=30)
+GOOD_FOR = dt.timedelta(minutes=30)
 """A confirmation that comes later than that confuses."""
 
 
@@ -87,7 +87,7 @@ class TextBack:
         return Envelope(
             delivery=derived_id(inbound.event_id, inbound.provider, "text_back"),
             payload=Text(recipient=inbound.sender, body=body, segments=count(body).segments, language=phrases.language),
-            expires_at=self._now() + _GOOD_FOR,
+            expires_at=self._now() + GOOD_FOR,
             # The sender that was answered confirms: STOP names no other.
             urgent=bool(inbound.urgent),
         )

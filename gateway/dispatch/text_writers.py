@@ -11,11 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channels.base import Inbound
 from gateway.directory.indexing import DirectoryIndex
-from gateway.directory.model import Contact, School
+from gateway.directory.model import Contact, Effect, School
 from gateway.dispatch.requests import Lane
 from gateway.rules.households import Households
 from gateway.rules.policy import Policy
-from gateway.store.people import RestrictionsUnreadableError, load_neighbourhood
+from gateway.rules.restrictions import is_live
+from gateway.store.people import RestrictionsUnreadableError, load_neighbourhood, load_restrictions
 from gateway.store.replies import lone_school
 from gateway.store.text_answers import holders_of, latest_text
 
@@ -80,12 +81,33 @@ async def find_writer(connection: AsyncConnection, inbound: Inbound, *, now: dt.
         provider=inbound.provider,
         lanes=[lane for lane in Lane if inbound.urgent in (None, lane is Lane.EMERGENCY)],
         since=now - ANSWERS_FOR,
+        until=inbound.at,
     )
     of_answered = [holder.school for holder in holders if answered is not None and holder.school.id == answered.school]
-    school = next(iter([*of_answered, *(holder.school for holder in holders)]), None)
+    # Who has left a school has nothing to tell it any more, as long as another one has them.
+    by_school = sorted(holders, key=lambda holder: not holder.current)
+    school = next(iter([*of_answered, *(holder.school for holder in by_school)]), None)
     if school is None and (lone := await lone_school(connection)) is not None:
         school = msgspec.json.decode(lone.school_document, type=School)
     return Writer(number=inbound.sender, holders=holders, answered=answered, school=school)
+
+
+async def may_be_barred(connection: AsyncConnection, writer: Writer, *, now: dt.datetime, policy: Policy) -> bool:
+    """Tell whether somebody with this number is, or may be, kept from news of a child at the writer's school.
+
+    Whether they have the number still, or are with the school still, makes no difference.
+    """
+    if writer.school is None:
+        return False
+    people = {holder.contact.id for holder in writer.holders if holder.school.id == writer.school.id}
+    try:
+        restrictions = await load_restrictions(connection, writer.school.id, set(), people)
+    except RestrictionsUnreadableError:
+        return True  # who is barred cannot be told now
+    today = now.astimezone(ZoneInfo(writer.school.timezone)).date()
+    return any(
+        one.contact in people and one.effect is Effect.DENY and is_live(one, today, policy) for one in restrictions
+    )
 
 
 async def is_one_voice(connection: AsyncConnection, writer: Writer, *, now: dt.datetime, policy: Policy) -> bool:

@@ -8,6 +8,7 @@ from sqlalchemy import Row, Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.content.files import File
+from gateway.store.bulk import one_of
 from gateway.store.inserting import tolerant_insert
 from gateway.store.tables import attachments
 
@@ -62,5 +63,6 @@ async def _rows(
 ) -> dict[str, Row[Any]]:
     if not keys:
         return {}
-    found = await connection.execute(query.where(attachments.c.school == school, attachments.c.id.in_(keys)))
+    wanted = one_of(connection, attachments.c.id, list(keys))
+    found = await connection.execute(query.where(attachments.c.school == school, wanted))
     return {row.id: row for row in found.all()}

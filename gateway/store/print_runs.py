@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, and_, func, or_, select, text, update
+from sqlalchemy import Row, Select, and_, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store.bulk import BulkUpdate, insert_new, one_of
@@ -59,34 +59,28 @@ async def lock_waiting(connection: AsyncConnection, ids: Collection[str]) -> lis
     return list(await connection.execute(query.order_by(deliveries.c.id).with_for_update()))
 
 
-async def doubtful_letters(
-    connection: AsyncConnection, provider: str, *, without: Collection[str], limit: int
-) -> list[Row[Any]]:
-    """List letters that can be taken back and whose notification is cancelled or was decided under an older directory.
+async def doubtful_notifications(connection: AsyncConnection, provider: str, *, limit: int) -> list[str]:
+    """Name notifications, cancelled or decided under an older directory, with letters that can be taken back."""
+    query = _doubtful(select(deliveries.c.notification).distinct(), provider).order_by(deliveries.c.notification)
+    return list((await connection.execute(query.limit(limit))).scalars())
 
-    Each row has `id`, `school`, `notification`, `provider_id` and `cancelled`.
-    """
-    cancelled = notifications.c.status == "cancelled"
-    query = (
-        select(
-            deliveries.c.id,
-            deliveries.c.school,
-            deliveries.c.notification,
-            deliveries.c.provider_id,
-            cancelled.label("cancelled"),
-        )
-        .join(notifications, notifications.c.id == deliveries.c.notification)
+
+async def doubtful_letters(connection: AsyncConnection, provider: str, notification: str, *, limit: int) -> list[str]:
+    """Name such letters of one notification."""
+    query = _doubtful(select(deliveries.c.id), provider).where(deliveries.c.notification == notification)
+    return list((await connection.execute(query.order_by(deliveries.c.id).limit(limit))).scalars())
+
+
+def _doubtful(query: Select[Any], provider: str) -> Select[Any]:
+    return (
+        query.join(notifications, notifications.c.id == deliveries.c.notification)
         .join(schools, schools.c.id == deliveries.c.school)
         .where(
             deliveries.c.provider == provider,
             _WAITING,
-            or_(cancelled, deliveries.c.directory_version < schools.c.version),
-            deliveries.c.notification.not_in(without),
+            or_(notifications.c.status == "cancelled", deliveries.c.directory_version < schools.c.version),
         )
-        .order_by(deliveries.c.notification, deliveries.c.id)
-        .limit(limit)
     )
-    return list(await connection.execute(query))
 
 
 async def mark_beyond_recall(connection: AsyncConnection, ids: Collection[str]) -> None:

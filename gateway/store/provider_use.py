@@ -1,10 +1,11 @@
 """What providers with a budget were given, by calendar month."""
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store.inserting import tolerant_insert
-from gateway.store.tables import provider_use
+from gateway.store.sending import in_state
+from gateway.store.tables import deliveries, provider_use
 
 
 async def units_used(connection: AsyncConnection, provider: str, month: str) -> int:
@@ -12,6 +13,12 @@ async def units_used(connection: AsyncConnection, provider: str, month: str) -> 
     table = provider_use.c
     query = select(table.units).where(table.provider == provider, table.month == month)
     return (await connection.execute(query)).scalar_one_or_none() or 0
+
+
+async def in_flight(connection: AsyncConnection, adapter: str) -> int:
+    """Count the deliveries that workers have claimed for a provider, named by its adapter."""
+    claimed = in_state("sending"), deliveries.c.provider == adapter
+    return (await connection.execute(select(func.count()).select_from(deliveries).where(*claimed))).scalar_one()
 
 
 async def add_use(connection: AsyncConnection, provider: str, month: str, units: int) -> None:

@@ -5,11 +5,11 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, Select, and_, delete, func, insert, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channels.base import Inbound
-from gateway.directory.model import ChannelName, PointState
+from gateway.directory.model import ChannelName, ContactPoint, PointState
 from gateway.store.inserting import insert_new, tolerant_insert
 from gateway.store.people import place_at
 from gateway.store.tables import (
@@ -31,6 +31,8 @@ _PLANNED_BEFORE = dt.timedelta(days=14)
 _STOP = "stop"
 _SAID_STOP = (_STOP, "opted_out", "21610")
 """Why a number is blocked when its owner asked for it: said to us, or to the provider who then refused our texts."""
+
+_UNWANTED = (PointState.OPTED_OUT, PointState.CARRIER_BLOCKED)
 
 
 async def holders_of(connection: AsyncConnection, number: str) -> list[Row[Any]]:
@@ -63,21 +65,33 @@ async def latest_text(
     provider: str,
     lanes: Collection[str],
     since: dt.datetime,
+    until: dt.datetime,
 ) -> Row[Any] | None:
-    """Find the text on these lanes that these (school, contact) were sent last at a number, by this provider."""
+    """Find the text on these lanes that these (school, contact) were sent last at a number, by this provider.
+
+    What left after `until` cannot have been answered then, however late the answer is told.
+    """
     found = [
         row
         for school, contact in people
-        for row in await connection.execute(_texts_to(school, contact, number, provider, lanes, since).limit(1))
+        for row in await connection.execute(_texts_to(school, contact, number, provider, lanes, since, until).limit(1))
     ]
     return max(found, key=lambda row: row.sent_at, default=None)
 
 
 def _texts_to(
-    school: str, contact: str, number: str, provider: str, lanes: Collection[str], since: dt.datetime
+    school: str,
+    contact: str,
+    number: str,
+    provider: str,
+    lanes: Collection[str],
+    since: dt.datetime,
+    until: dt.datetime,
 ) -> Select[Any]:
     """Select the texts of one contact, by way of the decisions, which alone are found by contact."""
-    tried = select(func.max(attempts.c.started_at)).where(attempts.c.delivery == deliveries.c.id)
+    tried = select(func.max(attempts.c.started_at)).where(
+        attempts.c.delivery == deliveries.c.id, attempts.c.started_at <= until
+    )
     sent_at = tried.correlate(deliveries).scalar_subquery()
     decided = select(decisions.c.message).where(
         decisions.c.school == school,
@@ -147,20 +161,34 @@ async def answered_since(connection: AsyncConnection, number: str, since: dt.dat
 
 
 async def is_blocked(connection: AsyncConnection, number: str) -> bool:
-    """Tell whether any school may not text a number any more."""
+    """Tell whether any school may not text a number any more, as we were told or as a directory says."""
     query = select(point_marks.c.school).where(
         point_marks.c.school.in_(select(schools.c.id)),
         point_marks.c.channel == "sms",
         point_marks.c.address_key == number,
         point_marks.c.state == PointState.CARRIER_BLOCKED.value,
     )
-    return (await connection.execute(query.limit(1))).first() is not None
+    if (await connection.execute(query.limit(1))).first() is not None:
+        return True
+    point = contact_points.c
+    on_record = select(point.document).where(
+        point.school.in_(select(schools.c.id)),
+        point.channel == "sms",
+        point.address_key == number,
+        point.ended_at.is_(None),
+    )
+    documents = (await connection.execute(on_record)).scalars()
+    return any(msgspec.json.decode(document, type=ContactPoint).state in _UNWANTED for document in documents)
 
 
 async def block_number(
     connection: AsyncConnection, school_ids: Collection[str], number: str, *, at: dt.datetime
 ) -> set[str]:
     """Let nobody at these schools be texted at a number (R33); gives the schools for which that is new."""
+    # A later STOP counts from its own instant: a START from between the two, told late, must not lift it.
+    await connection.execute(
+        update(point_marks).where(*_said_stop(school_ids, number), point_marks.c.at < at).values(at=at)
+    )
     new = set()
     for school in sorted(school_ids):
         mark = {"school": school, "channel": "sms", "address_key": number, "reason": _STOP, "at": at}
@@ -180,17 +208,21 @@ async def unblock_number(
     """Take back what STOP did before that instant; gives the schools for which that is new."""
     statement = (
         delete(point_marks)
-        .where(
-            point_marks.c.school.in_(school_ids),
-            point_marks.c.channel == "sms",
-            point_marks.c.address_key == number,
-            point_marks.c.state == PointState.CARRIER_BLOCKED.value,
-            point_marks.c.reason.in_(_SAID_STOP),
-            point_marks.c.at <= at,
-        )
+        .where(*_said_stop(school_ids, number), point_marks.c.at <= at)
         .returning(point_marks.c.school)
     )
     return set((await connection.execute(statement)).scalars())
+
+
+def _said_stop(school_ids: Collection[str], number: str) -> list[ColumnElement[bool]]:
+    mark = point_marks.c
+    return [
+        mark.school.in_(school_ids),
+        mark.channel == "sms",
+        mark.address_key == number,
+        mark.state == PointState.CARRIER_BLOCKED.value,
+        mark.reason.in_(_SAID_STOP),
+    ]
 
 
 async def enter_people(

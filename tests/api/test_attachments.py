@@ -75,7 +75,9 @@ async def test_what_is_refused_names_the_field(office: Office) -> None:
     refused = await office.call("POST", "/v1/notifications", stranger, key="send")
     assert (refused.status, refused.json["errors"][0]["pointer"]) == (422, "/student_attachments/ben")
     heavy = [
-        (await (await upload(office, f"{number}.txt", b"a" * 3_000_000, "text/plain")).json())["id"]
+        (await (await upload(office, f"{number}.png", b"\x89PNG\r\n\x1a\n" + bytes(3_000_000), "image/png")).json())[
+            "id"
+        ]
         for number in range(2)
     ]
     too_much = await office.call("POST", "/v1/notifications", NEWS | {"attachments": heavy}, key="send")
@@ -188,7 +190,7 @@ async def test_large_files_are_written_in_portions(post: Post) -> None:
     related = {"student": "cleo", "relation": "mother", "parental_responsibility": "yes", "natural_parent": True}
     school["relationships"] += [related | {"contact": name} for name in parents]
     await post.enrol(school)
-    file = examine("list.txt", "text/plain", b"a" * LARGEST_FILE)
+    file = examine("plan.png", "image/png", b"\x89PNG\r\n\x1a\n" + bytes(LARGEST_FILE - 8))
     async with post.gateway.database.writing() as connection:
         await keep_attachment(connection, "hollins", "large", file, by="test", at=post.clock())
     notification = await post.plan(NEWS | {"audience": {"students": ["cleo"]}, "attachments": ["large"]})

@@ -148,6 +148,7 @@ async def _killed(gateway: Installation, texts: int) -> tuple[int, int]:
     names = await _handed_over(gateway.database_url, texts)
     waiting = iter([each for name in names for each in _callbacks(name)])
     answered: set[str] = set()
+    in_the_middle = asyncio.Event()
 
     async def post() -> None:
         async with aiohttp.ClientSession() as session:
@@ -163,12 +164,13 @@ async def _killed(gateway: Installation, texts: int) -> tuple[int, int]:
                     ) as answer:
                         if answer.status == 204:
                             answered.add(each.body)
+                            if len(answered) == texts // 2:
+                                in_the_middle.set()
                 except (OSError, aiohttp.ClientError):
                     await asyncio.sleep(0.05)
 
     async def kill() -> None:
-        while len(answered) < texts // 2:
-            await asyncio.sleep(0.001)
+        await in_the_middle.wait()
         gateway.processes["serve"].kill()
         await asyncio.to_thread(gateway.processes["serve"].wait)
         gateway.start("serve", "serve", "--port", str(gateway.client.port))
@@ -181,15 +183,10 @@ async def _killed(gateway: Installation, texts: int) -> tuple[int, int]:
         rows = await connection.fetch(
             "SELECT provider_id, status FROM receipts WHERE applied_at IS NOT NULL AND refused IS NULL"
         )
-        states = dict(
-            list(
-                map(
-                    tuple, await connection.fetch("SELECT provider_id, state FROM deliveries WHERE id = ANY($1)", names)
-                )
-            )
-        )
+        found = await connection.fetch("SELECT provider_id, state FROM deliveries WHERE id = ANY($1)", names)
     finally:
         await connection.close()
+    states = {row["provider_id"]: row["state"] for row in found}
     applied = {(row["provider_id"], row["status"]) for row in rows}
     told = {(body.partition("&")[0].partition("=")[2], body.rpartition("=")[2]) for body in answered}
     lost = {each for each in told if each not in applied}

@@ -51,6 +51,10 @@ MEANINGS = [
     # action       status    diagnostic                              becomes    reason                   dead   code
     ("failed",    "5.1.1",  "smtp; 550 5.1.1 unknown user",        BOUNCED,   RejectReason.INVALID,    True,  "5.1.1"),
     ("failed",    "5.1.2",  "",                                    BOUNCED,   RejectReason.INVALID,    True,  "5.1.2"),
+    ("failed",    "5.1.0",  "smtp; 550 5.1.0 rejected",            BOUNCED,   RejectReason.OTHER,      False, "5.1.0"),
+    ("failed",    "5.1.90", "smtp; 550 5.1.90 limit of today",     BOUNCED,   RejectReason.OTHER,      False, "5.1.90"),
+    ("failed",    "5.4.4",  "smtp; 550 5.4.4 routing",             BOUNCED,   RejectReason.BOUNCED,    False, "5.4.4"),
+    ("failed",    "5.3.0",  "smtp; 550 5.3.0 system",              BOUNCED,   RejectReason.BOUNCED,    False, "5.3.0"),
     ("failed",    "5.1.8",  "",                                    BOUNCED,   RejectReason.OTHER,      False, "5.1.8"),
     ("failed",    "5.2.2",  "smtp; 552 5.2.2 over quota",          BOUNCED,   RejectReason.BOUNCED,    False, "5.2.2"),
     ("failed",    "4.2.2",  "smtp; 452 4.2.2 over quota",          BOUNCED,   RejectReason.TIMED_OUT,  False, "4.2.2"),
@@ -118,6 +122,14 @@ def test_the_gravest_of_several_recipients_counts() -> None:
     )
     assert (found.receipt.status, found.receipt.code) == (BOUNCED, "5.1.1")
     assert found.recipients == ("one@example.org", "two@example.org", "three@example.org")
+    assert found.gone == ("two@example.org",)
+
+
+def test_the_mailbox_that_is_gone_is_the_last_on_the_way() -> None:
+    """Ours was passed on to another address, and that one is gone."""
+    fields = about("failed", "5.1.1", address="further@example.net") + f"\nOriginal-Recipient: rfc822;{OURS}"
+    found = bounce(report(REPORTING, fields))
+    assert (found.recipients, found.gone) == ((OURS, "further@example.net"), ("further@example.net",))
 
 
 @pytest.mark.parametrize("other", [{"kind": "global-delivery-status"}, {"original": "message/global"}])
@@ -171,6 +183,19 @@ def test_reports_for_people_only(body: str, subject: str, becomes: ReceiptStatus
     """A status code is believed where one stands; numbers that only look like one are not."""
     found = bounce(letter(body, subject=subject, author="MAILER-DAEMON@mx.example.net"))
     assert (found.receipt.status, found.receipt.code) == (becomes, code)
+
+
+@pytest.mark.parametrize(
+    ("body", "becomes"),
+    [
+        ("I shall reply when I am back; until then ask in room 512.", UNKNOWN),
+        ("Away until June. Sent with Mail 5.1.1", UNKNOWN),
+        ("Your mail to parent@example.org was refused: 550 5.1.1 no such user", BOUNCED),
+    ],
+)
+def test_an_unmarked_absence_is_no_bounce(body: str, becomes: ReceiptStatus) -> None:
+    """Some programs answer for who is away from the empty sender and say nowhere that they are machines."""
+    assert bounce(letter(body, subject="Gone fishing"), sender="").receipt.status is becomes
 
 
 def test_our_own_words_are_no_status() -> None:
@@ -230,6 +255,7 @@ def test_the_plain_text_and_the_files() -> None:
         ("1 < 2 and 3 > 2", "1 < 2 and 3 > 2"),
         ("<ul><li>one<li>two</ul>", "one\ntwo"),
         ("<script>never ended, still here", "never ended, still here"),
+        ("One&#" + "9" * 5_000 + ";two", "One\ufffdtwo"),
     ],
 )  # fmt: skip
 def test_words_of_html(source: str, text: str) -> None:
@@ -302,6 +328,14 @@ def test_character_sets(charset: bytes, text: str) -> None:
     content = text.encode(charset.decode() if charset[:3] in {b"iso", b"win", b"gb1"} else "utf-8")
     mail = b"From: a@example.org\r\nContent-Type: text/plain; charset=" + charset + b"\r\n\r\n" + content
     assert words(mail).body == text
+
+
+@pytest.mark.parametrize("charset", ["utf-7", "utf-16-le", "utf-32-be"])
+def test_halves_of_characters_become_marks(charset: str) -> None:
+    """UTF-7 can write what no other encoding and no database takes."""
+    half = {"utf-7": b"+2AA-", "utf-16-le": b"\x00\xd8x\x00", "utf-32-be": b"\0\0\xd8\0"}[charset]
+    mail = f"From: a@example.org\r\nContent-Type: text/plain; charset={charset}\r\n\r\n".encode() + half
+    assert words(mail).body[0] == "\ufffd"
 
 
 @pytest.mark.parametrize(
@@ -386,6 +420,12 @@ def nested(depth: int) -> bytes:
     return b"From: a@example.org\r\n" + head + b"\r\nThe words.\r\n"
 
 
+def parts_with(header: bytes) -> bytes:
+    """Write a mail of many parts that have the same header."""
+    parts = (b"--b\r\n" + header + b"\r\n" + header.replace(b"Type", b"Disposition") + b"\r\n\r\nx\r\n") * MOST_PARTS
+    return b"From: a@b.org\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n" + parts
+
+
 HOSTILE = {
     "nested": nested(2_000),
     "parts": b"From: a@b.org\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n\r\nx\r\n" * 200_000,
@@ -397,6 +437,9 @@ HOSTILE = {
     "tags": b"From: a@example.org\r\nContent-Type: text/html\r\n\r\n" + b"<div> <b " * 200_000,
     "encoded words": b"From: a@example.org\r\nSubject: " + b"=?utf-8?q?=?= " * 100_000 + b"\r\n\r\nThe words.",
     "parameters": b"From: a@example.org\r\nContent-Type: text/plain; " + b'a="\\";' * 100_000 + b"\r\n\r\nThe words.",
+    "semicolons": parts_with(b'Content-Type: text/plain; a="' + b";" * 3_900),
+    "base64": b"From: a@b.org\r\nContent-Transfer-Encoding: base64\r\n\r\n" + b"AAAA\r\n" * 1_600_000,
+    "long recipients": report(*[f"Final-Recipient: {'a' * 3_900}\nStatus: 5.1.1"] * 60),
     "statuses": b"From: MAILER-DAEMON@x\r\n\r\n" + b"said 5.1.1.1 error " * 100_000,
     "blank lines": report("\n\n" * 100_000),
     "fields": report(*[f"Final-Recipient: x\nStatus: 5.{number}" for number in range(20_000)]),

@@ -563,6 +563,25 @@ def test_an_answer_by_text_is_read() -> None:
 
 
 @pytest.mark.parametrize(
+    ("senders", "to", "urgent"),
+    [
+        ({}, "441632960000", None),
+        ({"sender": "+441632960000", "emergency_sender": "441632960000"}, "441632960000", None),
+        ({"sender": "+441632960000", "emergency_sender": "+441632960999"}, "441632960000", False),
+        ({"sender": "+441632960000", "emergency_sender": "441632960999"}, "441632960999", True),
+        ({"sender": "60777", "emergency_sender": "60999"}, "60999", True),
+        ({"sender": "60777", "emergency_sender": "60999"}, "60111", None),
+    ],
+)
+def test_an_answer_tells_which_sender_it_is_for(senders: dict[str, str], to: str, *, urgent: bool | None) -> None:
+    """An OK to the number of ordinary texts must not pass for one to an alert."""
+    channel = SinchTexts(settings(**senders), now=now)
+    [inbound] = channel.read_receipts(callback(answer(to=to), url=CALLBACK_URL, at=NOW))
+    assert isinstance(inbound, Inbound)
+    assert inbound.urgent is urgent
+
+
+@pytest.mark.parametrize(
     "more", [{"type": "mo_binary", "udh": "00"}, {"type": "mo_media", "body": {"message": "Look", "media": []}}]
 )
 def test_of_a_picture_it_is_told_that_it_came(more: dict[str, Any]) -> None:

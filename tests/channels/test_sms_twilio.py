@@ -323,6 +323,22 @@ async def test_yesterdays_text_with_the_same_words_is_not_taken_for_todays(twili
     await channel.close()
 
 
+async def test_each_of_two_alerts_with_the_same_words_finds_its_own_text(twilio: TwilioServer) -> None:
+    """A text from before there was an alert is another one's, in whatever order they are asked about."""
+    twilio.store({"To": AMINA, "From": FROM_NUMBER, "Body": "School is closed today."})
+    channel = TwilioTexts(settings(twilio), now=lambda: NOW + dt.timedelta(minutes=40))
+    await channel.open()
+    first = dataclasses.replace(text("d1"), since=NOW - dt.timedelta(seconds=2))
+    second = dataclasses.replace(text("d2"), since=NOW + dt.timedelta(minutes=30))
+    assert await channel.look_up([second]) == [None]
+    twilio.now = lambda: NOW + dt.timedelta(minutes=31)
+    twilio.store({"To": AMINA, "From": FROM_NUMBER, "Body": "School is closed today."})
+    for asked in ([first, second], [second, first]):
+        found = {each.delivery: each.provider_id for each in await channel.look_up(asked) if each is not None}
+        assert found == {"d1": twilio.messages[0]["sid"], "d2": twilio.messages[1]["sid"]}
+    await channel.close()
+
+
 async def test_a_look_up_reads_every_page(texts: TwilioTexts, twilio: TwilioServer) -> None:
     """The text looked for may be behind newer ones."""
     twilio.page_size = 2

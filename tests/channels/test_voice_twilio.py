@@ -264,6 +264,36 @@ async def test_another_call_to_the_number_is_not_taken_for_ours(
     assert (found is not None) is known
 
 
+@pytest.mark.parametrize(
+    ("placed", "since", "found"),
+    [
+        ("Mon, 23 Nov 2026 08:20:00 +0000", NOW - dt.timedelta(minutes=5), "nothing"),
+        ("Mon, 23 Nov 2026 08:24:30 +0000", NOW - dt.timedelta(minutes=5), "unclear"),
+        ("Sat, 21 Nov 2026 08:30:00 +0000", NOW - dt.timedelta(days=3), "unclear"),
+        ("Sat, 21 Nov 2026 08:30:00 +0000", None, "nothing"),
+    ],
+)
+async def test_what_was_called_before_there_was_the_message_is_not_ours(
+    calls: TwilioCalls, twilio: TwilioCallsServer, placed: str, since: dt.datetime | None, found: str
+) -> None:
+    """A call that nobody took names no delivery: only its age tells; a gateway that was away looks back far enough."""
+    twilio.store({"To": AMINA, "From": VOICE_FROM, "Url": CALL_URL})
+    twilio.calls[0] |= {"date_created": placed, "over": True}
+    [answer] = await calls.look_up([dataclasses.replace(call(), since=since)])
+    assert (answer is None) is (found == "nothing")
+
+
+@pytest.mark.parametrize(("others", "clear"), [(49, True), (50, False)])
+async def test_a_list_that_was_cut_off_tells_of_no_absence(
+    calls: TwilioCalls, twilio: TwilioCallsServer, others: int, *, clear: bool
+) -> None:
+    """Behind the newest calls to a number, made by somebody else, may be ours."""
+    for _ in range(others):
+        twilio.store({"To": AMINA, "From": "+441632960999", "Url": CALL_URL})
+    [found] = await calls.look_up([call()])
+    assert (found is None) is clear
+
+
 @pytest.mark.parametrize("trouble", [refuses(500, 20500), refuses(429, 20429), answers(200, "[]")])
 async def test_a_failed_look_up_leaves_the_call_unknown(calls: TwilioCalls, twilio: TwilioCallsServer, trouble) -> None:  # noqa: ANN001 - a row of the table
     """Not being able to ask is not the same as hearing that there is no call."""
@@ -349,11 +379,34 @@ async def test_the_course_of_a_call(
     assert ("acknowledged" in told) is (THANKS in said)
 
 
-async def test_without_keys_the_text_is_said_twice(calls: TwilioCalls) -> None:
-    """Pages to staff ask for no key."""
+async def test_without_keys_the_text_is_said_twice_and_nothing_is_confirmed(calls: TwilioCalls) -> None:
+    """Pages to staff ask for no key, nor does a note that stands for the text: who heard it has heard no message."""
     no_keys = dataclasses.replace(CALL, keys="", invitation="")
-    assert talked(calls, "human", spoken=no_keys)[0] == [SPEECH, SPEECH]
+    assert talked(calls, "human", spoken=no_keys) == ([SPEECH, SPEECH], ["answered", "delivered", "delivered"])
+    assert talked(calls, "human", "1", "1", spoken=no_keys) == ([SPEECH, SPEECH], ["answered"])
     assert talked(calls, "unknown", spoken=no_keys)[0] == [NOTE]
+
+
+@pytest.mark.parametrize("status", ["completed", "failed", ""])
+async def test_who_hangs_up_has_not_heard_it_to_the_end(calls: TwilioCalls, status: str) -> None:
+    """A question about a call that is over says that the talk ended, not that all had been said."""
+    said = f"{CALL_URL}?delivery=d1&step=said&round=1"
+    assert calls.read_receipts(question(said, CallStatus=status)) == []
+    [pressed] = calls.read_receipts(question(said, CallStatus=status, Digits="1"))
+    assert pressed.status is ReceiptStatus.ACKNOWLEDGED
+
+
+@pytest.mark.parametrize("letter", ["a ", "ব "], ids=["Latin", "Bengali"])
+async def test_a_text_that_no_call_can_hold_is_refused(
+    calls: TwilioCalls, twilio: TwilioCallsServer, letter: str
+) -> None:
+    """Twilio reads no document above 64 kB, and would tell the parent of an error instead."""
+    long = dataclasses.replace(CALL, speech=letter * 33_000)
+    [handover] = await sent(calls, [Envelope(delivery="d1", payload=long)])
+    assert handover.error is not None
+    assert (handover.error.code, handover.error.retry) == ("too_long", Retry.NEVER)
+    assert twilio.posts == []
+    assert talked(calls, "human", spoken=long)[0] == [APOLOGY]
 
 
 async def test_a_machine_for_which_there_is_no_note_is_told_nothing(calls: TwilioCalls) -> None:
@@ -452,6 +505,7 @@ def report(status: str, **form: str) -> CallbackRequest:
         ("failed", {}, ReceiptStatus.FAILED, False, "call_failed"),
         ("failed", {"ErrorCode": "21215"}, ReceiptStatus.FAILED, False, "21215"),
         ("failed", {"ErrorCode": "10004"}, ReceiptStatus.FAILED, True, "10004"),
+        ("failed", {"ErrorCode": "10001"}, ReceiptStatus.FAILED, False, "10001"),
         ("failed", {"ErrorCode": "strange"}, ReceiptStatus.FAILED, False, "strange"),
         ("canceled", {}, ReceiptStatus.CANCELED, False, None),
         ("beamed", {}, ReceiptStatus.UNKNOWN, False, None),

@@ -108,6 +108,20 @@ async def test_the_doctor_says_who_is_away(tmp_path: Path) -> None:
     assert run.status == 1
 
 
+async def test_a_database_that_is_away_hides_nobody(tmp_path: Path) -> None:
+    """The providers are examined all the same: on a bad day several things are wrong at once."""
+    gone = {"GATEWAY_DATABASE_URL": "postgresql://gw:hunter2@127.0.0.1:1/gw", "GATEWAY_SECRET_KEY": "k" * 32}
+    budget = {"GATEWAY_BUDGETS": "sms/twilio=100"}
+    async with every_provider(tmp_path) as world:
+        run = await gateway(tmp_path, "doctor", **world.settings | gone | budget)
+    found = findings(run)
+    assert set(PROVIDERS) <= set(found["ok"])
+    (missing,) = found["missing"]
+    assert "GATEWAY_DATABASE_URL" in missing
+    assert "hunter2" not in run.out
+    assert run.status == 1
+
+
 async def test_the_records_to_publish_are_those_of_the_keys(tmp_path: Path) -> None:
     """A long key in strings that a name server takes; joined again they hold the public half, and nothing else."""
     run = await gateway(tmp_path, "doctor", GATEWAY_EMAIL_PROVIDER="smtp,smtp2", **dkim_keys(tmp_path))

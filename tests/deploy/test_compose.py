@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 import yaml
 
-from gateway.settings import read_settings, unknown_settings
+from gateway.settings import known_settings, read_settings, unknown_settings
 
 HERE = Path(__file__).parent
 FILE = HERE.parents[1] / "docker-compose.yml"
@@ -43,8 +43,26 @@ def test_every_role_runs() -> None:
         "work --lane letters --health-port 8081",
         "work --lane webhooks --health-port 8081",
         "clock --health-port 8081",
+        "receive --host 0.0.0.0 --port 2525 --health-port 8081",
         "migrate",
     }
+
+
+def test_mail_comes_back_only_where_that_is_wanted() -> None:
+    """The listener is started by its profile alone, and its port is one that the machine's own mail server reaches."""
+    assert {name for name, service in SERVICES.items() if "profiles" in service} == {"receive"}
+    assert SERVICES["receive"]["profiles"] == ["mail-back"]
+    assert SERVICES["receive"]["ports"] == ["127.0.0.1:2525:2525"]
+
+
+PLACES = {"GATEWAY_OUTBOX_DIR", "GATEWAY_LETTER_SPOOL_DIR"}
+"""Folders that lie on the containers' volume, wherever that is on the machine."""
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_setting_reaches_every_role(name: str) -> None:
+    """What an operator writes into .env is passed on, whatever it is."""
+    assert SERVICES[name]["environment"].keys() == known_settings() - PLACES
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -111,5 +129,14 @@ def test_the_stores_are_kept_and_kept_apart() -> None:
     for name in ("postgres", "redis"):
         assert SERVICES[name]["networks"] == ["inside"]
         assert "ports" not in SERVICES[name]
-    used = {volume.partition(":")[0] for service in SERVICES.values() for volume in service.get("volumes", [])}
+    volumes = [volume for service in SERVICES.values() for volume in service.get("volumes", [])]
+    used = {volume.partition(":")[0] for volume in volumes if isinstance(volume, str)}
     assert used == set(COMPOSE["volumes"])
+
+
+def test_the_roles_share_what_waits_and_change_no_key() -> None:
+    """Letters of one worker are printed by another and shown by the API; key files come from the machine, read-only."""
+    for name in OURS:
+        shared, keys = SERVICES[name]["volumes"]
+        assert shared == "var:/app/var"
+        assert (keys["type"], keys["target"], keys["read_only"]) == ("bind", "/keys", True)

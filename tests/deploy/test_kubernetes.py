@@ -1,5 +1,6 @@
 """The Kubernetes manifests, checked without a cluster: valid, complete, hardened, and free of secrets."""
 
+import dataclasses
 import os
 import shutil
 import subprocess
@@ -14,7 +15,11 @@ import yaml
 
 from gateway.assembly import GRACE_SECONDS
 from gateway.dispatch.readiness import PATIENCE_SECONDS
-from gateway.settings import read_settings, unknown_settings
+from gateway.mail_server import inbound_advice
+from gateway.settings import EmailSettings, Relay, Settings, read_settings, unknown_settings
+from gateway.settings.letters import LetterSettings
+from gateway.settings.texts import TextSettings
+from gateway.settings.voice import VoiceSettings
 
 K8S = Path(__file__).parents[2] / "k8s"
 ROLES = {
@@ -25,7 +30,10 @@ ROLES = {
     "worker-letters": "work --lane letters --health-port 8081",
     "worker-webhooks": "work --lane webhooks --health-port 8081",
     "clock": "clock --health-port 8081",
+    "receive": "receive --host 0.0.0.0 --port 2525 --health-port 8081",
 }
+SENDERS = ("gateway-worker", "gateway-clock")
+BACKGROUND = (*SENDERS, "gateway-receive")
 BASE, EXAMPLE = "base", "overlays/example"
 
 Manifest = dict[str, Any]
@@ -85,8 +93,8 @@ def test_every_role_runs() -> None:
 
 @pytest.mark.parametrize("name", [BASE, EXAMPLE])
 def test_pods_can_do_little(name: str) -> None:
-    """No root, no rights, nothing to write but two mounts, no cluster credentials, limited memory and time."""
-    for _, pod in _pods(_render(name)):
+    """No root, no rights, nothing to write but its mounts, no cluster credentials, limited memory and time."""
+    for role, pod in _pods(_render(name)):
         spec, container = pod["spec"], _container(pod)
         assert spec["securityContext"]["runAsNonRoot"]
         assert spec["securityContext"]["runAsUser"] == 10001
@@ -96,7 +104,9 @@ def test_pods_can_do_little(name: str) -> None:
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         }
-        assert {mount["mountPath"] for mount in container["volumeMounts"]} == {"/tmp", "/app/var"}  # noqa: S108  # mounts
+        spool = {"/spool"} if name == EXAMPLE and role != "gateway-migrate" else set()
+        mounts = {mount["mountPath"] for mount in container["volumeMounts"] if not mount.get("readOnly")}
+        assert mounts == {"/tmp", "/app/var"} | spool  # noqa: S108  # mounts
         assert spec["automountServiceAccountToken"] is False
         assert spec["terminationGracePeriodSeconds"] >= GRACE_SECONDS + 10
         for part in ("requests", "limits"):
@@ -127,12 +137,47 @@ def test_the_settings_are_ones_the_gateway_reads(name: str) -> None:
         assert not read_settings(environment).embedded
 
 
+def test_every_secret_has_its_place() -> None:
+    """Whatever settings keep out of logs comes from the secret, so that nobody puts it among the others."""
+    secret = {
+        f"GATEWAY_{start}{field.name}".upper()
+        for section, starts in (
+            (Settings, [""]),
+            (EmailSettings, [""]),
+            (TextSettings, [""]),
+            (VoiceSettings, [""]),
+            (LetterSettings, [""]),
+            (Relay, ["smtp_", "smtp2_"]),
+        )
+        for start in starts
+        for field in dataclasses.fields(section)
+        if not field.repr
+    }
+    assert len(secret) == 10
+    for _, pod in _pods(_render(BASE)):
+        assert secret <= {variable["name"] for variable in _container(pod)["env"]}
+
+
+@pytest.mark.parametrize("name", [BASE, EXAMPLE])
+def test_key_files_are_shown_to_whom_needs_them(name: str) -> None:
+    """Those that sign, upload or take mail: never to the API, which anybody reaches; none is needed to begin."""
+    for role, pod in _pods(_render(name)):
+        keys = [volume for volume in pod["spec"]["volumes"] if volume["name"] == "keys"]
+        assert len(keys) == role.startswith(BACKGROUND)
+        for volume in keys:
+            assert volume["secret"] == {"secretName": "gateway-keys", "optional": True, "defaultMode": 0o440}
+            (mount,) = [mount for mount in _container(pod)["volumeMounts"] if mount["name"] == "keys"]
+            assert mount == {"name": "keys", "mountPath": "/keys", "readOnly": True}
+
+
 def test_no_secret_is_written_down() -> None:
     """Secrets are references to one that is made outside; only what every installation needs must be in it."""
     for name in (BASE, EXAMPLE):
         assert _of_kind(_render(name), "Secret") == {}
         (settings,) = _of_kind(_render(name), "ConfigMap").values()
-        assert not [key for key in settings["data"] if key.endswith(("PASSWORD", "TOKEN", "KEY", "SID"))]
+        published = {"GATEWAY_LETTER_SFTP_HOST_KEY"}
+        words = ("PASSWORD", "TOKEN", "KEY", "SID", "SECRET")
+        assert not [key for key in settings["data"] if key.endswith(words) and key not in published]
         for _, pod in _pods(_render(name)):
             variables = _container(pod)["env"]
             assert all(variable["valueFrom"]["secretKeyRef"]["name"] == "gateway-secrets" for variable in variables)
@@ -146,7 +191,8 @@ def test_a_role_is_watched_and_survives_a_lost_node(role: str) -> None:
     manifests = _render(BASE)
     deployment = _of_kind(manifests, "Deployment")[f"gateway-{role}"]["spec"]
     container = _container(deployment["template"])
-    port, metrics = container["ports"]
+    ports = {port["name"]: port for port in container["ports"]}
+    port, metrics = ports["http" if role == "serve" else "health"], ports["metrics"]
     assert str(port["containerPort"]) == ROLES[role].rpartition(" ")[2]
     for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
         assert container[probe]["httpGet"]["port"] == port["name"]
@@ -181,32 +227,74 @@ def test_requests_reach_the_api() -> None:
     assert "replicas" not in serve
 
 
-def _allowed(pod: Manifest, direction: str) -> set[int | str]:
+def _allowed(name: str, pod: Manifest, direction: str) -> set[int | str]:
     """Give the ports that the network policies for this pod open."""
-    labels, ports = pod["metadata"]["labels"], set[int | str]()
-    for policy in _of_kind(_render(BASE), "NetworkPolicy").values():
+    ports = set[int | str]()
+    for policy in _of_kind(_render(name), "NetworkPolicy").values():
         spec = policy["spec"]
-        if spec["podSelector"]["matchLabels"].items() <= labels.items():
+        if _selects(spec["podSelector"], pod["metadata"]["labels"]):
             ports |= {port["port"] for rule in spec.get(direction, []) for port in rule["ports"]}
     return ports
 
 
-def test_nothing_is_open_but_what_is_needed() -> None:
-    """Everyone reaches names, database and broker; only those who send reach providers; only the API is reached."""
-    everyone = _of_kind(_render(BASE), "NetworkPolicy")["gateway-nothing"]["spec"]
+def _selects(selector: Manifest, labels: dict[str, str]) -> bool:
+    one_of = [labels.get(each["key"]) in each["values"] for each in selector.get("matchExpressions", [])]
+    return selector.get("matchLabels", {}).items() <= labels.items() and all(one_of)
+
+
+@pytest.mark.parametrize("name", [BASE, EXAMPLE])
+def test_nothing_is_open_but_what_is_needed(name: str) -> None:
+    """Everyone reaches names, database and broker, who sends reaches providers; API and listener are reached."""
+    everyone = _of_kind(_render(name), "NetworkPolicy")["gateway-nothing"]["spec"]
     assert everyone["policyTypes"] == ["Ingress", "Egress"]
-    for name, pod in _pods(_render(BASE)):
+    for role, pod in _pods(_render(name)):
         assert everyone["podSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
-        providers = {25, 443, 465, 587} if name.startswith(("gateway-worker", "gateway-clock")) else set()
-        assert _allowed(pod, "egress") == {53, 5432, 6379} | providers
-        assert _allowed(pod, "ingress") == {"metrics"} | ({"http"} if name == "gateway-serve" else set())
+        providers = {25, 443, 465, 587} if role.startswith(SENDERS) else set()
+        text_answers = {443} if role == "gateway-serve" else set()
+        prints = name == EXAMPLE and role in ("gateway-worker-letters", "gateway-worker-bulk")
+        print_house = {22} if prints else set()
+        assert _allowed(name, pod, "egress") == {53, 5432, 6379} | providers | text_answers | print_house
+        reached = {"gateway-serve": {"http"}, "gateway-receive": {"smtp"} if name == EXAMPLE else set()}
+        assert _allowed(name, pod, "ingress") == {"metrics"} | reached.get(role, set())
 
 
-def test_providers_are_out_in_the_world() -> None:
+@pytest.mark.parametrize("policy", ["gateway-providers", "gateway-text-answers", "gateway-print-house"])
+def test_providers_are_out_in_the_world(policy: str) -> None:
     """A webhook or provider address cannot be used to reach the cluster's own machines or the cloud's metadata."""
-    (rule,) = _of_kind(_render(BASE), "NetworkPolicy")["gateway-providers"]["spec"]["egress"]
+    (rule,) = _of_kind(_render(EXAMPLE), "NetworkPolicy")[policy]["spec"]["egress"]
     closed = {network for block in rule["to"] for network in block["ipBlock"]["except"]}
     assert {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7"} <= closed
+
+
+def test_mail_comes_back_where_that_is_wanted() -> None:
+    """Without the component nobody listens; with it the Service leads to a port on which two pods do."""
+    base, example = _render(BASE), _render(EXAMPLE)
+    assert _of_kind(base, "Deployment")["gateway-receive"]["spec"]["replicas"] == 0
+    assert "gateway-receive" not in _of_kind(base, "Service")
+    receive = _of_kind(example, "Deployment")["gateway-receive"]["spec"]
+    assert receive["replicas"] == 2
+    service = _of_kind(example, "Service")["gateway-receive"]["spec"]
+    (port,) = service["ports"]
+    assert port["port"] == 25
+    assert service["selector"].items() <= receive["template"]["metadata"]["labels"].items()
+    listens = {each["name"]: each["containerPort"] for each in _container(receive["template"])["ports"]}
+    assert listens[port["targetPort"]] == 2525
+    (settings,) = _of_kind(example, "ConfigMap").values()
+    assert inbound_advice(read_settings(settings["data"])) is None
+
+
+def test_the_spool_is_shared() -> None:
+    """What one worker has taken another prints, and the API shows: all see the same claim at the same place."""
+    claims = _of_kind(_render(EXAMPLE), "PersistentVolumeClaim")
+    assert claims["gateway-letters"]["spec"]["accessModes"] == ["ReadWriteMany"]
+    (settings,) = _of_kind(_render(EXAMPLE), "ConfigMap").values()
+    spool = read_settings(settings["data"]).letters.letter_spool_dir
+    for deployment in _of_kind(_render(EXAMPLE), "Deployment").values():
+        pod = deployment["spec"]["template"]
+        (volume,) = (volume for volume in pod["spec"]["volumes"] if volume["name"] == "spool")
+        assert volume["persistentVolumeClaim"] == {"claimName": "gateway-letters"}
+        (mount,) = (mount for mount in _container(pod)["volumeMounts"] if mount["name"] == "spool")
+        assert mount["mountPath"] == str(spool)
 
 
 def test_the_migration_ends() -> None:
@@ -240,7 +328,7 @@ def test_an_emergency_never_waits_for_a_first_worker() -> None:
 
 
 def test_the_examples_outbox_outlives_its_pods() -> None:
-    """Letters that wait for a printer lie on a claim that all pods share."""
+    """What was written for want of a provider lies on a claim that all pods share."""
     claims = _of_kind(_render(EXAMPLE), "PersistentVolumeClaim")
     assert claims["gateway-outbox"]["spec"]["accessModes"] == ["ReadWriteMany"]
     for deployment in _of_kind(_render(EXAMPLE), "Deployment").values():

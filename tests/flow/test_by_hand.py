@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from channels.base import Call, Sheet
 from gateway.access import Principal, Scope
@@ -469,3 +469,85 @@ async def test_a_lost_claim_puts_nothing_on_the_list_twice(staffed: Installation
         again = withdrawn(News.ACCEPTED, "", "")
         await put_on_list(connection, [(row, replace(again, provider="staff"))], now=staffed.time())
     assert [one.id for one in await staffed.tasks()] == [task.id]
+
+
+LANDLINE = "+442079460111"
+
+
+async def shared_line(staffed: Installation, category: str, **people: Any) -> list[Any]:
+    """Have a message brought to two parents with one telephone; gives the tasks."""
+    both = {
+        "relationships": parents("mum", "dad"),
+        "contacts": [MUM, DAD],
+        "contact_points": [voice("mum", LANDLINE), voice("dad", LANDLINE)],
+    }
+    await staffed.put(family(**both, **people))
+    await staffed.post(category)
+    await staffed.at_rest()
+    return await staffed.tasks()
+
+
+async def test_a_couple_with_one_telephone_gets_one_call(staffed: Installation) -> None:
+    """R25: either may be told, and both have it then."""
+    (task,) = await shared_line(staffed, "emergency", households=[TOGETHER])
+    script = await staffed.front.services.scripts.script(PRINCIPAL, task.id, reason=None)
+    assert not script.reader.apart
+    assert len(script.reader.companions) == 1
+    await staffed.front.services.reports.take(PRINCIPAL, task.id, report("reached"))
+    assert await staffed.states() == {"mum-v": "delivered", "dad-v": "delivered"}
+
+
+async def test_who_lives_apart_gets_a_call_of_their_own(staffed: Installation) -> None:
+    """R26: staff make sure whom they speak to, so to reach one is not to reach the other, and neither is named."""
+    found = {task.contact: task for task in await shared_line(staffed, "emergency")}
+    assert set(found) == {"mum", "dad"}
+    for task in found.values():
+        script = await staffed.front.services.scripts.script(PRINCIPAL, task.id, reason=None)
+        assert script.reader.companions == ()
+    await staffed.front.services.reports.take(PRINCIPAL, found["mum"].id, report("reached"))
+    assert await staffed.states() == {"mum-v": "delivered", "dad-v": "sent"}
+    assert [task.contact for task in await staffed.tasks()] == ["dad"]
+
+
+async def test_a_try_reported_late_does_not_settle_a_task_that_comes_back(staffed: Installation) -> None:
+    """That nobody answered is on record; allowed again, the call is somebody's task again."""
+    unwilling = [{**MUM, "preferences": {"opted_out": ["progress"]}}]
+    task = await called(staffed)
+    await staffed.put(family(contacts=unwilling))
+    await staffed.forward(seconds=30)
+    missed = report("not_reached", at=MONDAY, identity_checked=None)
+    for _ in range(2):
+        await staffed.front.services.reports.take(PRINCIPAL, task.id, missed)
+    assert len(await staffed.rows(hand_reports)) == 1
+    await staffed.put(family())
+    async with staffed.front.database.writing() as connection:
+        await connection.execute(
+            update(deliveries).where(deliveries.c.id == task.delivery).values(state="queued", due_at=staffed.time())
+        )
+    await staffed.forward(seconds=30)
+    (again,) = await staffed.tasks()
+    assert (again.id, again.done_at) == (task.id, None)
+
+
+async def test_what_is_reported_while_it_is_called_off_counts(staffed: Installation) -> None:
+    """Whoever cancels waits for the report, and then finds nothing to withdraw."""
+    task = await called(staffed)
+
+    async def call_it_off() -> int:
+        async with staffed.back.database.writing() as connection:
+            return await call_off(connection, task.notification, now=staffed.time())
+
+    async def waits() -> bool:
+        query = text(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        async with staffed.front.database.reading() as connection:
+            return bool((await connection.execute(query)).scalar_one())
+
+    async with staffed.front.database.writing() as connection:
+        await connection.execute(update(deliveries).where(deliveries.c.id == task.delivery).values(state="delivered"))
+        calling = asyncio.create_task(call_it_off())
+        if not staffed.front.database.sqlite:
+            await staffed.until(waits)
+    assert await calling == 0
+    assert await staffed.rows(delivery_events, delivery_events.c.news == "called_off") == []

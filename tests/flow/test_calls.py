@@ -74,6 +74,22 @@ class Telephones:
         """Say when messages were confirmed."""
         return [row.acknowledged_at for row in await self.gateway.rows(messages)]
 
+    async def confirmed(self) -> None:
+        """Wait until the message is confirmed, at the one instant there is."""
+
+        async def there() -> bool:
+            return await self.acknowledged() == [MONDAY]
+
+        await self.gateway.until(there)
+
+    async def explained(self, words: str) -> None:
+        """Wait until some news is explained with these words."""
+
+        async def there() -> bool:
+            return any(words in (detail or "") for _, detail in await self.events())
+
+        await self.gateway.until(there)
+
     async def state(self, expected: str, point: str = "mum-v") -> None:
         """Wait until a point's delivery has come to a state: what was kept is applied soon after."""
 
@@ -129,7 +145,7 @@ async def test_an_alert_is_heard_and_confirmed(telephones: Telephones) -> None:
     assert set(talk.voices) == {("Polly.Amy-Neural", "en-GB")}
     await telephones.told("completed", AnsweredBy="human")
     await telephones.state("delivered")
-    assert await telephones.acknowledged() == [MONDAY]
+    await telephones.confirmed()
     assert ("acknowledged", "Somebody pressed the key that confirms.") in await telephones.events()
 
 
@@ -163,7 +179,7 @@ async def test_a_machine_hears_nothing_personal(telephones: Telephones) -> None:
     assert not [word for word in PERSONAL if word in talk.words]
     await telephones.told("completed", AnsweredBy="machine_end_beep")
     await telephones.state("sent")
-    assert [detail for _, detail in await telephones.events() if detail] != []
+    await telephones.explained("no person has heard")
     assert all("no person has heard" in detail for _, detail in await telephones.events() if detail)
 
 
@@ -181,9 +197,14 @@ async def test_where_nobody_can_tell_a_key_brings_the_text(telephones: Telephone
 async def test_a_personal_message_is_not_told_on_the_telephone(telephones: Telephones) -> None:
     """What is no alert and has no short text is a bare notice, whoever takes the call (R41)."""
     await telephones.alert("progress")
-    talk = await telephones.taken()
+    talk = await telephones.taken(MUM_NUMBER, "human", "1")
     assert "There is a message for you." in talk.words
     assert not [word for word in PERSONAL if word in talk.words]
+    assert "press" not in talk.words
+    await telephones.taken()
+    await telephones.state("delivered")
+    assert await telephones.acknowledged() == [None]
+    assert "press" not in (await telephones.taken(MUM_NUMBER, "unknown")).words
 
 
 async def _barred(telephones: Telephones) -> None:
@@ -377,6 +398,9 @@ async def test_who_is_not_twilio_hears_nothing(telephones: Telephones) -> None:
     assert await _asked(telephones, f"/v1/calls/outbox?delivery={row.id}", **form) == 404
     assert await _asked(telephones, f"/v1/calls/nobody?delivery={row.id}", **form) == 404
     assert [news for news, _ in await telephones.events() if news == "answered"] == []
+    figures = telephones.gateway.front.services.metrics.exposition().decode()
+    assert 'gateway_receipts_refused_total{provider="twilio_voice",reason="forged"} 2.0' in figures
+    assert 'gateway_receipts_refused_total{provider="none",reason="not_taken"} 2.0' in figures
 
 
 async def test_a_call_that_is_nobodys_gets_an_apology(telephones: Telephones) -> None:
@@ -433,4 +457,4 @@ async def test_what_a_question_tells_is_durable_before_it_is_answered(telephones
     status = await telephones.twilio.tell(request)
     assert status == [200]
     await telephones.state("delivered")
-    assert await telephones.acknowledged() == [MONDAY]
+    await telephones.confirmed()

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -340,6 +341,54 @@ async def test_connections_and_recipients_are_limited(small_back: Back) -> None:
     assert [answer.code for answer in refused.values()] == [452]
 
 
+async def test_commands_stay_short(small_back: Back) -> None:
+    """Reading an address takes the square of its length: no number of greetings makes room for a long one."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", small_back.port)
+    try:
+        writer.write(b"EHLO x\r\n" * 300 + b"MAIL FROM:<" + b"(a)" * 800 + b"a@b.org>\r\nQUIT\r\n")
+        conversation = (await asyncio.wait_for(reader.read(), 30)).decode()
+    finally:
+        writer.close()
+    assert conversation.splitlines()[-2:] == ["500 Command line too long", "221 Bye"]
+
+
+async def test_nothing_said_before_encryption_counts(gateway_sqlite_url: str, tmp_path: Path) -> None:
+    """Commands that somebody puts behind STARTTLS on the way are not obeyed as if they had come encrypted."""
+    inbound = InboundSettings(inbound_tls_certificate=CERTIFICATE, inbound_tls_key=KEY)
+    async with listening((gateway_sqlite_url, None), tmp_path, inbound=inbound) as back:
+        reader, writer = await asyncio.open_connection("127.0.0.1", back.port)
+        address = replies_to("06fqx2k9d1unheardof")
+        try:
+            writer.write(f"EHLO x\r\nSTARTTLS\r\nEHLO x\r\nMAIL FROM:<a@b.org>\r\nRCPT TO:<{address}>\r\n".encode())
+            await spoken(reader)
+            assert (await reader.readline()).startswith(b"220")
+            await writer.start_tls(_believing())
+            writer.write(b"DATA\r\n")
+            assert (await asyncio.wait_for(reader.readline(), 30)).startswith(b"503")
+        finally:
+            writer.close()
+
+
+async def test_who_never_finishes_to_encrypt_takes_no_place(gateway_sqlite_url: str, tmp_path: Path) -> None:
+    """As many as may talk at once ask for encryption and say nothing more: others are served all the same."""
+    inbound = InboundSettings(inbound_tls_certificate=CERTIFICATE, inbound_tls_key=KEY)
+    async with listening((gateway_sqlite_url, None), tmp_path, idle_seconds=0.5, inbound=inbound) as back:
+        stalled = [await asyncio.open_connection("127.0.0.1", back.port) for _ in range(MOST_CONNECTIONS)]
+        for _, writer in stalled:
+            writer.write(b"EHLO x\r\nSTARTTLS\r\n")
+        for reader, writer in stalled:
+            assert b"220 Ready" in await asyncio.wait_for(reader.read(), 30)
+            writer.close()
+        assert (await back.send(letter("x"), "office@example.org")).startswith("550 5.1.1")
+
+
+def _believing() -> ssl.SSLContext:
+    """Believe every certificate."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
 async def test_who_falls_silent_is_cut_off(gateway_sqlite_url: str, tmp_path: Path) -> None:
     """Between two commands, and in the middle of a mail."""
     async with listening((gateway_sqlite_url, None), tmp_path, idle_seconds=0.2) as back:
@@ -410,15 +459,30 @@ async def test_a_report_about_another_mail_changes_nothing(back: Back) -> None:
     assert back.counted("unknown", "kept")
 
 
-async def test_an_address_dies_only_by_a_report_that_names_it(back: Back) -> None:
-    """The mail was passed on, and the further mailbox is gone: the mail has failed, the address has not."""
+@pytest.mark.parametrize("original", ["text/plain", "text/rfc822-headers"])
+@pytest.mark.parametrize("further", ["", "\nOriginal-Recipient: rfc822;mum@example.org"])
+async def test_an_address_dies_only_by_a_report_that_calls_it_gone(
+    small_back: Back, original: str, further: str
+) -> None:
+    """The mail was passed on, perhaps a copy of it, and the further mailbox is gone: the address is not dead."""
+    back = small_back
     rows = await back.sent()
     delivery = rows["mum-e"].id
-    forwarded = report(REPORTING, about("failed", "5.1.1", address="further@example.net"), original="text/plain")
+    fields = about("failed", "5.1.1", address="further@example.net") + further
+    forwarded = report(REPORTING, fields, original=original, delivery=delivery)
     await back.send(forwarded, bounces_of(delivery))
     await back.gateway.at_rest()
     assert (await back.gateway.states())["mum-e"] == "failed"
     assert await back.gateway.rows(point_marks) == []
+
+
+async def test_an_address_outlives_the_other_mailbox_of_an_alias(small_back: Back) -> None:
+    """The mail reached ours and not the second one: a report that names both kills nobody."""
+    rows = await small_back.sent()
+    delivery = rows["mum-e"].id
+    blocks = about("delivered", "2.0.0", address="mum@example.org"), about("failed", "5.1.1", address="b@example.net")
+    await small_back.send(report(REPORTING, *blocks, delivery=delivery), bounces_of(delivery))
+    assert await small_back.gateway.rows(point_marks) == []
 
 
 async def test_a_late_report_spares_the_new_address(back: Back) -> None:

@@ -12,10 +12,12 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import Row, Table, insert, select
 
+from channels.base import Inbound
 from gateway.access import Scope
 from gateway.settings import Settings, Share
 from gateway.settings.texts import TextSettings
 from gateway.store.tables import chronology, deliveries, messages, point_marks, replies, tasks, wishes
+from gateway.store.text_answers import unblock_number
 from tests.api.office import MONDAY, NOTICE, Office, opened
 from tests.channels.twilio_server import (
     ACCOUNT_SID,
@@ -23,6 +25,7 @@ from tests.channels.twilio_server import (
     EMERGENCY_NUMBER,
     FROM_NUMBER,
     TwilioServer,
+    cuts,
     refuses,
     running_twilio,
     signed_form,
@@ -232,6 +235,14 @@ async def test_start_forgives_nothing_but_stop(school: School) -> None:
     assert school.twilio.posts == []
 
 
+async def test_a_start_that_lifts_nothing_is_a_reply(school: School) -> None:
+    """In many languages it is an ordinary word: a child has recovered, a course begins."""
+    await school.gets("恢复", CLEO, sid="SM1")
+    await school.gets("恢复", CLEO, sid="SM1")
+    assert [row.body for row in await school.rows(replies)] == ["恢复"]
+    assert school.twilio.posts == []
+
+
 async def test_help_says_who_writes_and_how_to_reach_them_once_a_day(school: School) -> None:
     """And never to a number that wants no texts."""
     await school.gets("HELP", CLEO)
@@ -423,3 +434,140 @@ async def test_a_forged_text_changes_nothing(school: School) -> None:
         answer = await school.office.call("POST", PATH, data=good.body, key=None, headers=_form(headers))
         assert answer.status == 403
     assert (await school.marks(), await school.rows(replies), school.twilio.posts) == ({}, [], [])
+
+
+async def test_an_answer_told_late_answers_what_had_been_sent_by_then(school: School) -> None:
+    """A provider repeats an OK to the first alert after the second has left: the second is not acknowledged."""
+    [first] = await school.send("emergency", "cleo")
+    school.pass_time(minutes=2)
+    written = MONDAY + dt.timedelta(minutes=2)
+    school.pass_time(minutes=8)
+    await school.send("emergency", "cleo")
+    late = Inbound(
+        provider="twilio",
+        event_id="SM1:received",
+        at=written,
+        sender=CLEO,
+        recipient=EMERGENCY_NUMBER,
+        body="OK",
+        urgent=True,
+    )
+    await school.office.gateway.services.text_answers.take([late])
+    assert [row.delivery for row in await school.rows(replies)] == [first]
+    confirmed = {row.notification: row.acknowledged_at for row in await school.rows(messages, contact="cleo")}
+    [answered] = await school.rows(deliveries, id=first)
+    assert [key for key, at in confirmed.items() if at is not None] == [answered.notification]
+
+
+async def test_a_cry_for_help_in_an_alert_reaches_a_person(school: School) -> None:
+    """HELP is a keyword of networks; to an alert it may mean what it says."""
+    await school.send("emergency", "cleo")
+    await school.gets("Help!", CLEO, To=EMERGENCY_NUMBER)
+    assert [(row.body, row.contact) for row in await school.rows(replies)] == [("Help!", "cleo")]
+    assert len(await school.rows(tasks, kind="answer_reply", done_at=None, owner="safeguarding")) == 1
+
+
+async def test_who_is_barred_is_not_told_which_school_knows_the_number(school: School) -> None:
+    """What they ask for is done, in silence: the school's name would tell where the child is."""
+    barred = DIRECTORY | {
+        "restrictions": [
+            {
+                "id": "X1",
+                "student": "cleo",
+                "contact": "cleo",
+                "effect": "deny",
+                "basis": "court_order",
+                "status": "active",
+            }
+        ]
+    }
+    put = await school.office.call("PUT", "/v1/directory?force=true", barred, key="directory")
+    assert put.status == 200, put.text
+    await school.gets("HELP", CLEO)
+    await school.gets("STOP", CLEO)
+    assert await school.marks() == {CLEO: "carrier_blocked"}
+    assert school.twilio.posts == []
+
+
+@pytest.mark.parametrize("state", ["opted_out", "carrier_blocked"])
+async def test_a_number_that_the_directory_knows_as_refused_is_not_texted(school: School, state: str) -> None:
+    """Whoever told the office has told us."""
+    refused = [point | ({"state": state} if point["id"] == "cleo-sms" else {}) for point in DIRECTORY["contact_points"]]
+    put = await school.office.call(
+        "PUT", "/v1/directory?force=true", DIRECTORY | {"contact_points": refused}, key="directory"
+    )
+    assert put.status == 200, put.text
+    await school.gets("HELP", CLEO)
+    assert school.twilio.posts == []
+
+
+async def test_what_the_provider_took_for_stop_is_one_whatever_else_it_says(school: School) -> None:
+    """Twilio has blocked the number: texts of other kinds would only be refused."""
+    await school.gets("STOP NEWS", CLEO, OptOutType="STOP")
+    assert await school.marks() == {CLEO: "carrier_blocked"}
+    assert await school.rows(wishes) == []
+
+
+async def test_a_start_from_between_two_stops_lifts_nothing(school: School) -> None:
+    """Not even when the last STOP is still being put on record: the mark bears its instant."""
+    await school.gets("STOP", CLEO)
+    school.pass_time(minutes=5)
+    await school.gets("STOP", CLEO)
+    async with school.office.gateway.database.writing() as connection:
+        assert await unblock_number(connection, ["oak"], CLEO, at=MONDAY + dt.timedelta(minutes=3)) == set()
+    [mark] = await school.rows(point_marks, address_key=CLEO)
+    assert mark.at == MONDAY + dt.timedelta(minutes=5)
+    assert await school.events("texts_stopped") == ["cleo"]
+
+
+async def test_what_comes_long_after_it_was_written_is_obeyed_in_silence(school: School) -> None:
+    """A confirmation hours later confuses, and would not count among those of a day."""
+    late = Inbound(
+        provider="twilio",
+        event_id="SM1:received",
+        at=MONDAY - dt.timedelta(hours=3),
+        sender=CLEO,
+        recipient=FROM_NUMBER,
+        body="STOP",
+    )
+    await school.office.gateway.services.text_answers.take([late])
+    await school.office.gateway.services.text_answers.finish()
+    assert await school.marks() == {CLEO: "carrier_blocked"}
+    assert school.twilio.posts == []
+
+
+async def test_a_text_to_no_message_goes_to_the_school_that_has_the_number_now(school: School) -> None:
+    """Not to one that the family has left, whatever its name."""
+    await school.office.make_key("elm", Scope.DIRECTORY, school="elm")
+    elm = DIRECTORY | {"school": {"id": "elm", "name": "Elm School"}}
+    assert (await school.office.call("PUT", "/v1/directory", elm, key="elm")).status == 200
+    gone = elm | {
+        name: [row for row in elm[name] if "cleo" not in {row.get("contact"), row.get("id")}]
+        for name in ("students", "contacts", "contact_points", "relationships")
+    }
+    assert (await school.office.call("PUT", "/v1/directory?force=true", gone, key="elm")).status == 200
+    await school.gets("Hello", CLEO)
+    await school.gets("HELP", CLEO)
+    assert [row.school for row in await school.rows(replies)] == ["oak"]
+    assert ["Oak School" in text for text in school.texted(CLEO)] == [True]
+
+
+async def test_the_first_alert_is_not_taken_for_the_second_with_the_same_words(school: School) -> None:
+    """The second got no answer and Twilio has it not: it is sent once more, and the first stays what it was."""
+    [first] = await school.send("emergency", "cleo")
+    school.pass_time(minutes=30)
+    school.twilio.next_requests(cuts(school.twilio, stored=False))
+    answer = await school.office.post(
+        "/v1/notifications", NOTICE | {"category": "emergency", "audience": {"students": ["cleo"]}}
+    )
+    await school.office.deliver(answer.json["id"])
+    [row] = await school.rows(deliveries, notification=answer.json["id"], channel="sms")
+    assert row.state == "unknown"
+    for _ in range(3):
+        school.pass_time(minutes=2)
+        await school.office.deliver(answer.json["id"])
+    [row] = await school.rows(deliveries, notification=answer.json["id"], channel="sms")
+    [earlier] = await school.rows(deliveries, id=first)
+    assert row.state == "sent"
+    assert row.provider_id != earlier.provider_id
+    assert len(school.twilio.messages) == 2

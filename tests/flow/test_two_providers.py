@@ -2,14 +2,16 @@
 
 import datetime as dt
 import email
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from channels.by_hand import OrByHand
 from channels.outbox import OutboxTexts
 from gateway.directory.model import ChannelName
 from gateway.dispatch.providers import Provider
@@ -21,7 +23,7 @@ from tests.channels.smtp_server import DROP, ScriptedServer, scripted_server
 from tests.flow.families import MUM_NUMBER, parents
 from tests.flow.installation import LATER, MONDAY, SILENCE, Installation, installed
 from tests.flow.test_holds import LEAD, LEAD_NUMBER, all_settled, come_to, held_lockdown
-from tests.unit.rules.households import directory, mobile
+from tests.unit.rules.households import directory, mobile, voice
 from tests.unit.rules.households import email as mailbox
 
 FAMILIES = [f"c{number:02}" for number in range(12)]
@@ -50,12 +52,12 @@ class Relays:
 
 
 @asynccontextmanager
-async def between_relays(servers_urls: tuple[str, str | None], folder: Path) -> AsyncIterator[Relays]:
+async def between_relays(servers_urls: tuple[str, str | None], folder: Path, **more: Any) -> AsyncIterator[Relays]:
     """Set it up on real connections."""
     async with AsyncExitStack() as stack:
         first, second = [await stack.enter_async_context(scripted_server()) for _ in range(2)]
         relays = {
-            name: Relay(host="127.0.0.1", port=server.port, tls=SmtpTls.NONE)
+            name: Relay(host="127.0.0.1", port=server.port, tls=SmtpTls.NONE, **more)
             for name, server in (("smtp", first), ("smtp2", second))
         }
         shares = (Share("smtp", 1), Share("smtp2", 0))
@@ -218,3 +220,43 @@ async def test_a_page_does_not_go_by_whom_nobody_approves(gateway: Installation)
     await gateway.forward(seconds=20)
     await come_to(gateway, "1 lead sms")
     assert [(row.provider, row.state) for row in await gateway.rows(pages)] == [("outbox", "sent")]
+
+
+async def test_a_budget_is_not_run_over_by_a_batch(servers_urls: tuple[str, str | None], tmp_path: Path) -> None:
+    """Of twelve texts in one batch five leave by whom the budget lets take five, the rest waits, and somebody knows."""
+    changes = {"budgets": {"sms/outbox": 5}}
+    async with installed(*servers_urls, tmp_path, changes=changes) as gateway:
+        points = [mobile(contact, f"07700 9001{number:02}") for number, contact in enumerate(FAMILIES)]
+        await gateway.put(directory(relationships=parents(*FAMILIES), contact_points=points))
+        await gateway.post("report")
+        await gateway.at_rest()
+        assert Counter((await gateway.states()).values()) == {"sent": 5, "queued": 7}
+        assert ["over_budget" in task.detail for task in await gateway.tasks()] == [True]
+
+
+async def test_calls_that_staff_make_use_up_no_budget(servers_urls: tuple[str, str | None], tmp_path: Path) -> None:
+    """The provider speaks none of it, so it is paid for nothing."""
+    async with installed(*servers_urls, tmp_path, changes={"budgets": {"voice/outbox": 5}}) as gateway:
+        callers = gateway.back.providers[ChannelName.VOICE]
+        assert isinstance(callers, list)
+        callers[0] = replace(callers[0], channel=OrByHand(callers[0].channel, lambda _language: False))
+        await gateway.put(directory(relationships=parents("mum"), contact_points=[voice("mum", "020 7946 0123")]))
+        await gateway.post("emergency")
+        await gateway.at_rest()
+        assert {row.provider for row in await gateway.deliveries()} == {"staff"}
+        async with gateway.front.database.reading() as connection:
+            assert await units_used(connection, "voice/outbox", "2026-06") == 0
+
+
+async def test_who_fails_gets_no_more_of_a_batch(servers_urls: tuple[str, str | None], tmp_path: Path) -> None:
+    """Once enough has failed the rest of the batch goes to the other at once, without an attempt used up."""
+    async with between_relays(servers_urls, tmp_path, connections=2) as relays:
+        await relays.enrol()
+        relays.first.on("MAIL", *["451 4.3.0 out of order"] * 200)
+        await relays.gateway.post("report")
+        await relays.gateway.at_rest()
+        rows = await relays.gateway.deliveries()
+        assert Counter((row.state, row.provider, row.attempts) for row in rows) == {
+            ("retrying", "smtp", 1): 8,
+            ("sent", "smtp2", 1): 4,
+        }

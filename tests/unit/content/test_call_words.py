@@ -42,9 +42,33 @@ def test_a_machine_hears_nothing_of_the_text(sensitivity: int) -> None:
         school=SchoolFacts(name="Oak School", zone="Europe/London"),
     )
     words = prepared.call_words
-    assert words == call_words(CATALOGUES.phrases("pl"), "Oak School", drill=False)
+    assert words == call_words(CATALOGUES.phrases("pl"), "Oak School", drill=False, tells=sensitivity < 2)
     assert "Sekret" not in str(words)
     assert "((" not in str(words)
+
+
+@pytest.mark.parametrize(
+    ("policy", "tells"),
+    [
+        (Policy(sensitivity=0), True),
+        (Policy(sensitivity=0, bare=True), False),
+        (Policy(sensitivity=1), False),
+        (Policy(sensitivity=1, in_full=True), True),
+        (Policy(sensitivity=1, in_full=True, bare=True), False),
+        (Policy(sensitivity=2, in_full=True), False),
+    ],
+)
+def test_a_note_is_neither_offered_again_nor_confirmed(policy: Policy, *, tells: bool) -> None:
+    """Who has heard only that there is a message cannot confirm it, and no key would bring more of it."""
+    words = prepare(
+        parse(Source(language="en", subject="A", body="B")),
+        policy=policy,
+        reader_language="en",
+        catalogues=CATALOGUES,
+        school=SchoolFacts(name="Oak School", zone="Europe/London"),
+    ).call_words
+    assert words.voicemail
+    assert [bool(words.invitation), bool(words.keys), bool(words.thanks)] == [tells] * 3
 
 
 def test_a_machine_hears_that_it_is_an_exercise() -> None:

@@ -3,15 +3,17 @@
 import datetime as dt
 import random
 from collections import Counter
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from channels.base import Call, Envelope, Mail, Text
+from channels.base import Call, Envelope, Mail, Recovery, Text
+from gateway.directory.model import ChannelName
 from gateway.dispatch.provider_gate import Outlook
-from gateway.dispatch.providers import Provider, approved, in_turn, month_of, units_of
+from gateway.dispatch.providers import Provider, ProviderChoice, approved, in_turn, month_of, units_of
 
 NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
 OUTLOOKS = {"w": Outlook.WELL, "d": Outlook.DOUBTFUL, "t": Outlook.TRIAL, "a": Outlook.AWAY}
@@ -110,3 +112,25 @@ def test_a_budget_counts_what_is_paid_for(payload: Any, units: int) -> None:
 def test_a_month_is_the_calendars() -> None:
     """In UTC, as everywhere inside."""
     assert month_of(dt.datetime(2026, 12, 1, 0, 30, tzinfo=dt.timezone(dt.timedelta(hours=1)))) == "2026-11"
+
+
+@pytest.mark.parametrize(
+    ("channel", "adapter", "others", "recovery"),
+    [
+        ("email", ("smtp", Recovery.REPEAT), 1, Recovery.REPEAT),
+        ("letter", ("spool", Recovery.REPEAT), 0, Recovery.REPEAT),
+        ("letter", ("spool", Recovery.REPEAT), 1, Recovery.PERSON),
+        ("letter", ("lob", Recovery.LOOK_UP), 1, Recovery.LOOK_UP),
+        ("letter", ("staff", Recovery.REPEAT), 1, Recovery.REPEAT),
+        ("letter", None, 1, Recovery.PERSON),
+    ],
+)
+def test_nothing_is_repeated_where_nobody_would_notice(
+    channel: str, adapter: tuple[str, Recovery] | None, others: int, recovery: Recovery
+) -> None:
+    """A print run knows a letter that it has already; the other printer would post a second one."""
+    asked_about: Any = None if adapter is None else SimpleNamespace(name=adapter[0], recovery=adapter[1])
+    providers = {ChannelName(channel): [provider(str(number)) for number in range(1 + others)]}
+    nothing: Any = None
+    choice = ProviderChoice(providers, nothing, now=lambda: NOON, chance=lambda: 0.0)
+    assert choice.recovery(ChannelName(channel), asked_about) is recovery

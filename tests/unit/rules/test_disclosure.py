@@ -1,5 +1,6 @@
 """R38: what a text would give away of another contact."""
 
+import time
 from typing import Any
 
 import pytest
@@ -48,6 +49,7 @@ INDEX = DirectoryIndex(
         ("Call 07700 900124.", []),
         ("Write to MUM@example.org.", [("email", False)]),
         ("Write to mum@example.organisation.", []),
+        ("x@example.org,mum@example.org", [("email", False)]),
         ("Her postcode is zz9-9zz now.", [("postcode", True)]),
         ("She moved to 9, undisclosed way.", [("address", True)]),
         ("You live at 55 Weir Street, ZZ8 8ZZ.", []),
@@ -58,6 +60,13 @@ def test_a_text_to_the_father(text: str, expected: list[tuple[str, bool]]) -> No
     """What is his own, his child's or shared with him may stand; what is another contact's is found."""
     found = find_disclosures(text, recipient="dad", students=["kid"], index=INDEX)
     assert [(disclosure.kind.value, disclosure.confidential) for disclosure in found] == expected
+
+
+def test_a_long_text_without_blanks_takes_no_time() -> None:
+    """As long as anything that is looked at; a search that begins anew at each letter would take half an hour."""
+    started = time.process_time()
+    assert find_disclosures("a" * 500_000, recipient="dad", students=["kid"], index=INDEX) == []
+    assert time.process_time() - started < 5
 
 
 def test_her_own_confidential_address_may_stand_in_her_own_letter() -> None:
