@@ -21,6 +21,9 @@ from channels.voice_languages import voice_for
 from channels.voice_receipts import call_receipt
 from channels.voice_twiml import sayable
 
+CALLS_A_SECOND = 1.0
+"""What a new Twilio account places; `VOICE_RATE` says when it may be more."""
+
 LONGEST_CALL = 600
 """Seconds after which Twilio ends a call, whatever is being said."""
 
@@ -82,7 +85,8 @@ class TwilioCalls:
     recovery = Recovery.LOOK_UP
 
     def __init__(self, settings: TwilioCallSettings, *, now: Callable[[], dt.datetime]) -> None:
-        self.limits = Limits(concurrency=settings.connections, timeout=settings.timeout)
+        # An account begins with a call a second and queues the rest, where no alert can overtake it.
+        self.limits = Limits(concurrency=settings.connections, timeout=settings.timeout, rate=CALLS_A_SECOND)
         self._settings = settings
         self._now = now
         self._account = TwilioAccount(

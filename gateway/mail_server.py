@@ -31,6 +31,8 @@ MOST_RECIPIENTS = 20
 """Of one mail: a bounce has one, an answer to two of our mails two."""
 IDLE_SECONDS = 300.0
 """Until a connection is cut that sends no command, or whose mail takes longer (RFC 5321, 4.5.3.2)."""
+LOITERING_SECONDS = 10.0
+"""Until a connection that has named no recipient makes room, when all places are taken."""
 _LARGE = 1_000_000
 """Bytes; reading a mail with its files takes several times its size."""
 _LARGE_AT_ONCE = 2
@@ -203,9 +205,15 @@ class _Conversation(SMTP):
         )
         self._desk = desk
         self._others = others
+        self.began = self.loop.time()
         self.idle, self.ended = asyncio.Event(), asyncio.Event()
         """While no mail is being taken in; once the connection is gone."""
         self.idle.set()
+
+    @property
+    def loiters(self) -> bool:
+        """Whether it has named nobody who is here."""
+        return self.idle.is_set() and not (self.envelope and self.envelope.rcpt_tos)
 
     def connection_made(self, transport: Any) -> None:
         """Begin; the second time, begin anew below TLS."""
@@ -309,6 +317,7 @@ async def receiving(
     host: str | None = None,
     port: int | None = None,
     idle_seconds: float = IDLE_SECONDS,
+    loitering_seconds: float = LOITERING_SECONDS,
 ) -> AsyncIterator[int]:
     """Take mail as long as the context lasts; gives the port, which the system chooses when asked for 0."""
     inbound = settings.inbound
@@ -319,7 +328,7 @@ async def receiving(
     talking: set[_Conversation] = set()
 
     def welcome() -> asyncio.Protocol:
-        if len(talking) >= MOST_CONNECTIONS:
+        if len(talking) >= MOST_CONNECTIONS and not _made_room(talking, loitering_seconds):
             return _Busy()
         return _Conversation(desk, talking, name=name, tls=tls, idle_seconds=idle_seconds)
 
@@ -334,6 +343,16 @@ async def receiving(
     finally:
         server.close()
         await _end(talking)
+
+
+def _made_room(talking: set[_Conversation], loitering_seconds: float) -> bool:
+    """Cut who has loitered longest, if anybody: no stranger keeps the school's mail out by holding all places."""
+    loitering = min((each for each in talking if each.loiters), key=lambda each: each.began, default=None)
+    if loitering is None or loitering.loop.time() - loitering.began < loitering_seconds:
+        return False
+    talking.discard(loitering)  # at once: the next who comes takes another's place
+    loitering.cut()
+    return True
 
 
 async def _end(talking: set[_Conversation]) -> None:

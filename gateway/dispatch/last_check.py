@@ -17,14 +17,14 @@ from gateway.dispatch.deny_snapshots import DenySnapshots
 from gateway.dispatch.outcomes import Outcome, withdrawn
 from gateway.dispatch.rechecking import outdated, recheck
 from gateway.dispatch.recording import Recorder, Wake
-from gateway.dispatch.rendering import Renderer, RenderingError
+from gateway.dispatch.rendering import Quiet, Renderer, RenderingError
 from gateway.rules.policy import Policy
 from gateway.store.database import Database
 from gateway.store.people import load_school
 from gateway.store.sending import Standing, load_deliveries, load_notifications, merged_with, present, standings
 from gateway.tracking.states import News, State
 
-Rendered = Mapping[str, Envelope | RenderingError]
+Rendered = Mapping[str, Envelope | RenderingError | Quiet]
 
 
 class Passed(NamedTuple):

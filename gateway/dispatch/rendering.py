@@ -42,6 +42,7 @@ from gateway.dispatch.requests import Lane, NotificationRequest, travels_along
 from gateway.rules.categories import CATEGORIES, LIFE_SAFETY
 from gateway.rules.policy import Policy
 from gateway.rules.postage import Postbag, travel
+from gateway.rules.quiet_hours import may_disturb_at
 from gateway.rules.replies import takes_replies
 from gateway.store.attachments import load_attachments
 from gateway.store.policies import load_governed
@@ -66,6 +67,13 @@ class RenderingError:
 
     code: str
     explanation: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Quiet:
+    """A delivery that would disturb its readers now (R32)."""
+
+    until: dt.datetime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -159,22 +167,27 @@ class Renderer:
         self._kept: OrderedDict[tuple[Any, ...], _Shared] = OrderedDict()
         self._carried: OrderedDict[str, Carried] = OrderedDict()
 
-    async def render(
-        self, connection: AsyncConnection, rows: Sequence[Any], *, most: float = math.inf
-    ) -> dict[str, Envelope | RenderingError]:
-        """Render deliveries by id; loads what they need in a handful of queries.
+    async def render(self, connection: AsyncConnection, rows: Sequence[Any]) -> dict[str, Envelope | RenderingError]:
+        """Render deliveries by id; loads what they need in a handful of queries."""
+        rendered = await self._render(connection, rows)
+        return {key: made for key, made in rendered.items() if not isinstance(made, Quiet)}
 
-        When mails have come to `most` bytes the rest is left out.
-        """
+    async def _render(
+        self, connection: AsyncConnection, rows: Sequence[Any], *, most: float = math.inf, leaving: bool = False
+    ) -> dict[str, Envelope | RenderingError | Quiet]:
+        """Render deliveries; when mails have come to `most` bytes the rest is left out."""
         if not rows:
             return {}
         school, notifications, readers = await self.load(connection, rows)
         now = self._now()
-        rendered: dict[str, Envelope | RenderingError] = {}
+        rendered: dict[str, Envelope | RenderingError | Quiet] = {}
         weight = 0
         for reader in readers:
-            made = self._envelope(school, notifications[reader.row.notification], reader, now)
-            rendered[reader.row.id] = made
+            until = _quiet_until(reader, school, now) if leaving and reader.quiet is not None else None
+            if until is not None:
+                rendered[reader.row.id] = Quiet(until=until)
+                continue
+            made = rendered[reader.row.id] = self._envelope(school, notifications[reader.row.notification], reader, now)
             if isinstance(made, Envelope) and isinstance(made.payload, Mail):
                 weight += len(made.payload.content)
                 if weight >= most:
@@ -183,9 +196,12 @@ class Renderer:
 
     async def render_portion(
         self, connection: AsyncConnection, rows: Sequence[Any]
-    ) -> dict[str, Envelope | RenderingError]:
-        """Render as many of these deliveries, at least one, as memory should hold at once."""
-        return await self.render(connection, rows, most=_PORTION)
+    ) -> dict[str, Envelope | RenderingError | Quiet]:
+        """Render what is to leave now: as many of these deliveries, at least one, as memory should hold at once.
+
+        What became due in its readers' quiet hours, as a retry or as the next route, is not rendered.
+        """
+        return await self._render(connection, rows, most=_PORTION, leaving=True)
 
     async def load(
         self, connection: AsyncConnection, rows: Sequence[Any]
@@ -199,6 +215,10 @@ class Renderer:
         carried = await self._load_files(connection, notifications.values())
         unsubscribing = {
             key: policy.categories[Category(notification.category)].unsubscribe
+            for key, notification in notifications.items()
+        }
+        disturbing = {
+            key: policy.categories[Category(notification.category)].quiet_hours
             for key, notification in notifications.items()
         }
         addressees = await load_addressees(connection, [row.id for row in rows])
@@ -215,6 +235,9 @@ class Renderer:
                 point=addressee.point,
                 unsubscribe=unsubscribing[row.notification],
                 carried=carried.get(row.notification),
+                quiet=policy.quiet_hours
+                if disturbing[row.notification] and row.channel != ChannelName.LETTER
+                else None,
             )
             for row in rows
         ]
@@ -492,6 +515,18 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Whether the school lets mails of this category carry one-click unsubscribe."""
     carried: Carried | None = None
     """The files of its notification, if there are any."""
+    quiet: tuple[str, str] | None = None
+    """The school's usual quiet hours where they bind this delivery; None where nothing does (R32)."""
+
+
+def _quiet_until(reader: Reader, school: School, now: dt.datetime) -> dt.datetime | None:
+    """Say until when a delivery waits so that it disturbs none of its readers; None when it may leave (R32)."""
+    usual = reader.quiet
+    if usual is None:
+        return None
+    people = (reader.contact, *reader.companions)
+    ends = [may_disturb_at(each, now, usual=usual, school_zone=school.timezone) for each in people]
+    return max((end for end in ends if end is not None), default=None)
 
 
 async def _load_carried(connection: AsyncConnection, notification: Any) -> Carried:

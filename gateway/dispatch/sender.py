@@ -22,13 +22,13 @@ from gateway.dispatch.finding_out import Inquiry
 from gateway.dispatch.finishing import finish_those_done
 from gateway.dispatch.flushing import Flushing
 from gateway.dispatch.help_wanted import NoProviderError, ProviderAwayError, Work, ask_for_help
-from gateway.dispatch.last_check import LastCheck
+from gateway.dispatch.last_check import LastCheck, Rendered
 from gateway.dispatch.metrics import Metrics
 from gateway.dispatch.outcomes import outcome_of, withdrawn
 from gateway.dispatch.provider_gate import ProviderGate
 from gateway.dispatch.providers import Choice, Provider, ProviderChoice, month_of, units_of
 from gateway.dispatch.recording import Recorder, Result
-from gateway.dispatch.rendering import RenderingError
+from gateway.dispatch.rendering import Quiet, RenderingError
 from gateway.dispatch.requests import Lane
 from gateway.dispatch.stopping import heard_out
 from gateway.dispatch.tracing import Tracer
@@ -218,6 +218,7 @@ class Sender:
                     if not claim.holds():
                         return False
                     waiting[: len(slice_)] = later
+                    fit = await self._kept_quiet(fit, rendered)
                     if provider is None:
                         await self._give_back(fit)
                     else:
@@ -247,9 +248,18 @@ class Sender:
             for notification in sorted({row.notification for row in rows}):
                 await ask_for_help(connection, notification, Work.SENDING, error, now=now)
 
-    async def _hand_over(
-        self, provider: Provider, rows: Sequence[Any], rendered: Mapping[str, Envelope | RenderingError]
-    ) -> None:
+    async def _kept_quiet(self, rows: Sequence[Any], rendered: Rendered) -> list[Any]:
+        """Let what would disturb now wait for the end of its readers' quiet hours (R32); gives the others."""
+        loud = [row for row in rows if not isinstance(rendered[row.id], Quiet)]
+        if len(loud) < len(rows):
+            async with self._database.writing() as connection:
+                for row in rows:
+                    made = rendered[row.id]
+                    if isinstance(made, Quiet):
+                        await hand_back(connection, [row], owner=self._owner, now=self._now(), due_at=made.until)
+        return loud
+
+    async def _hand_over(self, provider: Provider, rows: Sequence[Any], rendered: Rendered) -> None:
         """Hand over one slice and record every answer."""
         if not rows:
             return
@@ -261,7 +271,7 @@ class Sender:
             made = rendered[row.id]
             if isinstance(made, RenderingError):
                 flushing.add((row, withdrawn(News.REFUSED, made.code, made.explanation)))
-            else:
+            elif isinstance(made, Envelope):
                 envelopes.append(made)
                 units[row.id] = units_of(made)
         started = time.perf_counter()

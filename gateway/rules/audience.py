@@ -4,12 +4,11 @@ import datetime as dt
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
-from zoneinfo import ZoneInfo
 
 import msgspec
 
 from gateway.directory.indexing import DirectoryIndex, IndexedPoint
-from gateway.directory.model import ChannelName, Contact, Preferences
+from gateway.directory.model import ChannelName, Contact
 from gateway.rules.answer import (
     Answer,
     Decision,
@@ -27,14 +26,13 @@ from gateway.rules.ladder import steps
 from gateway.rules.merging import Draft, merged
 from gateway.rules.occasion import Occasion, Pair, Pupil, RefusedError, occasion_of, pair_of, pupil_of
 from gateway.rules.policy import Policy
-from gateway.rules.quiet_hours import end_of_quiet
+from gateway.rules.quiet_hours import may_disturb_at
 from gateway.rules.reasons import REASONS
 from gateway.rules.routes import Router, Routing
 from gateway.rules.stages import ABSENCE_RULE, absence, judge
 from gateway.rules.verdict import Ruling
 
 DEFAULT_POLICY = Policy()
-_DEFAULT_QUIET_HOURS = Preferences().quiet_hours
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -210,13 +208,14 @@ class _Evaluator:
         """R32: nothing but letters may arrive in the contact's quiet hours."""
         if not self._occasion.row.quiet_hours or all(point.channel is ChannelName.LETTER for point in points):
             return None
-        hours = contact.preferences.quiet_hours
-        if hours == _DEFAULT_QUIET_HOURS:
-            hours = self._occasion.policy.quiet_hours
-        place = (contact.timezone, hours)
+        place = (contact.timezone, contact.preferences.quiet_hours)
         if place not in self._waits:
-            zone = ZoneInfo(contact.timezone or self._index.school.timezone)
-            self._waits[place] = end_of_quiet(self._occasion.at, hours, zone)
+            self._waits[place] = may_disturb_at(
+                contact,
+                self._occasion.at,
+                usual=self._occasion.policy.quiet_hours,
+                school_zone=self._index.school.timezone,
+            )
         return self._waits[place]
 
 

@@ -3,6 +3,10 @@
 import datetime as dt
 from zoneinfo import ZoneInfo
 
+from gateway.directory.model import Contact, Preferences
+
+_DEFAULT = Preferences().quiet_hours
+
 
 def end_of_quiet(at: dt.datetime, hours: tuple[str, str] | None, zone: ZoneInfo) -> dt.datetime | None:
     """Give the UTC instant at which quiet hours end, when `at` falls in them; None outside.
@@ -18,6 +22,19 @@ def end_of_quiet(at: dt.datetime, hours: tuple[str, str] | None, zone: ZoneInfo)
         return None
     day = local.date() if now < end else local.date() + dt.timedelta(days=1)
     return _first_after(at, dt.datetime.combine(day, end, tzinfo=zone))
+
+
+def may_disturb_at(
+    contact: Contact, at: dt.datetime, *, usual: tuple[str, str], school_zone: str
+) -> dt.datetime | None:
+    """Give the instant from which a contact may be disturbed again; None when that is so `at` this one.
+
+    `usual` are the school's quiet hours, for contacts whose own are still the default (section 2).
+    """
+    hours = contact.preferences.quiet_hours
+    if hours == _DEFAULT:
+        hours = usual
+    return end_of_quiet(at, hours, ZoneInfo(contact.timezone or school_zone))
 
 
 def _is_quiet(now: dt.time, start: dt.time, end: dt.time) -> bool:

@@ -113,7 +113,13 @@ def failure(delivery: str, status: str = "5.1.1", *, address: str = "mum@example
 
 @asynccontextmanager
 async def listening(
-    urls: tuple[str, str | None], folder: Path, *, port: int = 0, idle_seconds: float = 60, **changes: Any
+    urls: tuple[str, str | None],
+    folder: Path,
+    *,
+    port: int = 0,
+    idle_seconds: float = 60,
+    loitering_seconds: float = 60,
+    **changes: Any,
 ) -> AsyncIterator[Back]:
     """Set a gateway up that listens for mail."""
     usual = {
@@ -122,7 +128,13 @@ async def listening(
     }
     async with (
         installed(*urls, folder, changes={**usual, **changes}) as gateway,
-        receiving(gateway.front.services, gateway.front.settings, port=port, idle_seconds=idle_seconds) as chosen,
+        receiving(
+            gateway.front.services,
+            gateway.front.settings,
+            port=port,
+            idle_seconds=idle_seconds,
+            loitering_seconds=loitering_seconds,
+        ) as chosen,
     ):
         yield Back(gateway=gateway, port=chosen)
 
@@ -339,6 +351,26 @@ async def test_connections_and_recipients_are_limited(small_back: Back) -> None:
     async with client:
         refused, _ = await client.sendmail("a@b.org", addresses, letter("x"))
     assert [answer.code for answer in refused.values()] == [452]
+
+
+async def test_who_only_loiters_makes_room(gateway_sqlite_url: str, tmp_path: Path) -> None:
+    """Connections that name nobody hold no place when another comes, however busily they say nothing."""
+    async with listening((gateway_sqlite_url, None), tmp_path, loitering_seconds=0) as back:
+        row = (await back.sent("meeting", email("mum")))["mum-e"]
+        connections = [await asyncio.open_connection("127.0.0.1", back.port) for _ in range(MOST_CONNECTIONS)]
+        for reader, writer in connections:
+            writer.write(b"EHLO x\r\nNOOP\r\n")
+            await spoken(reader)
+            await spoken(reader)
+        busy = connections[0][1]
+        busy.write(f"MAIL FROM:<a@b.org>\r\nRCPT TO:<{replies_to(row.id)}>\r\n".encode())
+        assert (await spoken(connections[0][0])).startswith(b"250")
+        assert (await spoken(connections[0][0])).startswith(b"250")
+        assert (await back.send(letter("x"), "office@example.org")).startswith("550 5.1.1")
+        busy.write(b"DATA\r\n")
+        assert (await spoken(connections[0][0])).startswith(b"354")
+        for _, writer in connections:
+            writer.close()
 
 
 async def test_commands_stay_short(small_back: Back) -> None:

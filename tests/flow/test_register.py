@@ -208,7 +208,9 @@ async def test_what_a_worker_has_claimed_is_the_workers(school: School) -> None:
     now = school.office.clock.now
     async with school.office.gateway.database.writing() as connection:
         for batch in batches:
-            await claim_batch(connection, batch, provider="outbox", owner="w", now=now, until=now + dt.timedelta(minutes=1), limit=10)
+            await claim_batch(
+                connection, batch, provider="outbox", owner="w", now=now, until=now + dt.timedelta(minutes=1), limit=10
+            )
     await school.bar()
     await school.tick(seconds=30)
     assert await school.states(newsletter) == {"father": ["sending"], "mother": ["sending"]}
