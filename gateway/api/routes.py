@@ -29,6 +29,7 @@ from gateway.api.directory import import_directory, put_directory
 from gateway.api.docs import get_asset, get_docs, openapi_handler
 from gateway.api.duty import DUTY_ROUTES
 from gateway.api.health import NotReady, Ready, get_live, get_metrics, get_ready
+from gateway.api.marks import MARK_ROUTES
 from gateway.api.notifications import (
     Confirmation,
     cancel_notification,
@@ -562,6 +563,7 @@ ROUTES: tuple[Route, ...] = (
     *_RESTRICTIONS,
     *_POLICY,
     *attachment_routes,
+    *MARK_ROUTES,
     *task_routes(_PAGE),
     *reply_routes(_PAGE),
     *script_routes(),
