@@ -68,8 +68,14 @@ def redis_database(redis_url: str, worker_id: str) -> Iterator[str]:
     servers.empty_redis(url)
 
 
+@pytest.fixture
+def database_url(empty_database_url: str) -> str:
+    """Give a database of this test's own: an empty one, unless a folder's conftest says otherwise."""
+    return empty_database_url
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Give an empty database of this test's own: the test runs once on SQLite, once on PostgreSQL."""
     if request.param == "sqlite":
         return f"sqlite+aiosqlite:///{tmp_path / 'gateway.db'}"

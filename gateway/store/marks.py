@@ -39,13 +39,6 @@ async def lift_dead_marks(
     if lifted:
         await raise_version(connection, school, at=at)
         detail = msgspec.json.encode({**note, "lifted": lifted}).decode()
-        entry = {
-            "school": school,
-            "at": at,
-            "student": None,
-            "contact": None,
-            "event": "marks_lifted",
-            "detail": detail,
-        }
-        await connection.execute(insert(chronology), [row])
+        entry = {"school": school, "at": at, "event": "marks_lifted", "detail": detail}
+        await connection.execute(insert(chronology), [entry])
     return lifted

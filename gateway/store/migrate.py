@@ -25,6 +25,9 @@ def configuration() -> Config:
 
 async def migrate(database: Database) -> None:
     """Run every migration that is still missing, in one transaction each."""
+    async with database.reading() as connection:
+        if await is_current(connection):  # most starts find it so, and Alembic takes its time to say that
+            return
     async with database.writing() as connection:
         await connection.run_sync(_upgrade)
 

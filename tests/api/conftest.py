@@ -7,6 +7,19 @@ import pytest
 import pytest_asyncio
 
 from tests.api.office import Office, opened
+from tests.store.databases import (  # noqa: F401  # pytest finds fixtures by name in here
+    gateway_database_url,
+    gateway_postgresql_url,
+    gateway_sqlite_url,
+    postgresql_template,
+    sqlite_template,
+)
+
+
+@pytest.fixture
+def database_url(gateway_database_url: str) -> str:  # noqa: F811  # the fixture of this name
+    """Give a migrated database of this test's own, once on SQLite and once on PostgreSQL."""
+    return gateway_database_url
 
 
 @pytest_asyncio.fixture

@@ -22,6 +22,7 @@ from gateway.store.keys import add_key
 from gateway.store.migrate import migrate
 from gateway.store.tables import deliveries
 from gateway.web import make_application
+from tests.store.databases import laid_out
 
 MONDAY = dt.datetime(2026, 6, 15, 9, 0, tzinfo=dt.UTC)
 LARGEST_BODY = 30_000
@@ -170,7 +171,7 @@ async def opened(
     `changes` are settings that differ from the usual.
     """
     settings = Settings(
-        database_url=database_url,
+        database_url=laid_out(database_url),
         outbox_dir=folder / "outbox",
         secret_key="k" * 32,
         max_body_bytes=LARGEST_BODY,

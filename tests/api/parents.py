@@ -25,6 +25,7 @@ from gateway.store.database import Database
 from gateway.store.migrate import migrate
 from gateway.store.tables import chronology, deliveries, delivery_events, document_openings, messages, wishes
 from gateway.web import make_application
+from tests.store.databases import laid_out
 
 SECRET = "the key that signs the links of this test"
 PUBLIC_URL = "http://gateway.example.org"
@@ -230,7 +231,9 @@ class Post:
 async def opened_post(database_url: str, outbox: Path) -> AsyncIterator[Post]:
     """Run the gateway of the school, with its pages on loopback."""
     clock = Clock()
-    settings = Settings(database_url=database_url, outbox_dir=outbox, public_url=PUBLIC_URL, secret_key=SECRET)
+    settings = Settings(
+        database_url=laid_out(database_url), outbox_dir=outbox, public_url=PUBLIC_URL, secret_key=SECRET
+    )
     database = Database(database_url)
     await migrate(database)
     await database.close()

@@ -72,9 +72,9 @@ async def test_what_can_be_used_is_ready(servers_urls: tuple[str, str | None]) -
     assert set(faults.values()) == {None}
 
 
-async def test_a_database_without_a_schema_is_not_ready(database_url: str) -> None:
+async def test_a_database_without_a_schema_is_not_ready(empty_database_url: str) -> None:
     """Between the start of a release and its migration; the sentence says what to run."""
-    async with _readiness(database_url) as readiness:
+    async with _readiness(empty_database_url) as readiness:
         assert "gateway migrate" in str((await readiness.faults())["database"])
 
 

@@ -4,9 +4,12 @@ A conftest that wants them imports all five fixtures.
 """
 
 import asyncio
+import functools
 import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,13 +19,13 @@ from gateway.store.database import Database
 from gateway.store.migrate import migrate
 from tests import servers
 
+_SQLITE = "sqlite+aiosqlite:///"
+
 
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Migrate one SQLite file that is never written to again."""
-    path = tmp_path_factory.mktemp("template") / "gateway.db"
-    asyncio.run(_migrated(f"sqlite+aiosqlite:///{path}"))
-    return path
+    return migrated_file(tmp_path_factory.mktemp("template") / "gateway.db")
 
 
 @pytest.fixture(scope="session")
@@ -55,6 +58,29 @@ def gateway_postgresql_url(postgresql_url: str, postgresql_template: str) -> Ite
 def gateway_database_url(request: pytest.FixtureRequest) -> str:
     """Give a migrated database of this test's own: the test runs once on SQLite, once on PostgreSQL."""
     return str(request.getfixturevalue(f"gateway_{request.param}_url"))
+
+
+def migrated_file(path: Path) -> Path:
+    """Make a migrated SQLite database, unless the file is there already."""
+    if not path.exists():
+        path.write_bytes(_migrated_bytes())
+    return path
+
+
+def laid_out(url: str) -> str:
+    """Make the file of an SQLite URL a migrated database, unless it is there already; gives the URL."""
+    if url.startswith(_SQLITE):
+        migrated_file(Path(url.removeprefix(_SQLITE)))
+    return url
+
+
+@functools.cache
+def _migrated_bytes() -> bytes:
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(1) as pool:
+        path = Path(folder) / "gateway.db"
+        # In a thread: whoever asks may be in a loop of its own.
+        pool.submit(asyncio.run, _migrated(f"sqlite+aiosqlite:///{path}")).result()
+        return path.read_bytes()
 
 
 async def _migrated(url: str) -> None:
