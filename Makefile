@@ -8,7 +8,7 @@ run: runtime ## Set up and send three notifications of a sample school into var/
 	@$(PYTHON) -m gateway demo $(ARGS)
 
 test: development ## Set up and run every test; PostgreSQL and Redis join in when their programs are installed
-	@$(PYTHON) -m pytest --numprocesses 4 $(ARGS)
+	@$(PYTHON) -m pytest --numprocesses 4 --dist worksteal $(ARGS)
 
 lint: development ## Check style, types and the direction of imports
 	$(PYTHON) -m ruff check

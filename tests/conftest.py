@@ -1,5 +1,6 @@
 """What all tests share: servers, a fresh database for each test, no network, and a word on what was left out."""
 
+import gc
 import os
 import uuid
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ def pytest_configure() -> None:
             del os.environ[name]
     given = [os.environ.get(name) for name in (servers.GIVEN_POSTGRESQL, servers.GIVEN_REDIS)]
     network.keep_inside(host for url in given if url and (host := make_url(url).host))
+    gc.set_threshold(50_000, 20, 100)  # as the product does: it makes no fewer objects here
     hypothesis.settings.register_profile("gateway", deadline=None, derandomize=_is_ci())
     hypothesis.settings.load_profile("gateway")
 
