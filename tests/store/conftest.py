@@ -6,6 +6,7 @@ import pytest_asyncio
 
 from gateway.store.database import Database
 from tests.store.databases import (  # noqa: F401  # pytest finds fixtures by name in here
+    emptied_postgresql,
     gateway_database_url,
     gateway_postgresql_url,
     gateway_sqlite_url,

@@ -1,6 +1,6 @@
 """Migrated databases for tests: each process of the test run migrates one of a kind and clones it, as that is faster.
 
-A conftest that wants them imports all five fixtures.
+A conftest that wants them imports all six fixtures.
 """
 
 import asyncio
@@ -12,11 +12,14 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import asyncpg
 import pytest
+from sqlalchemy import BigInteger, Integer
 from sqlalchemy.engine import make_url
 
 from gateway.store.database import Database
 from gateway.store.migrate import migrate
+from gateway.store.tables import metadata
 from tests import servers
 
 _SQLITE = "sqlite+aiosqlite:///"
@@ -45,13 +48,61 @@ def gateway_sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
     return f"sqlite+aiosqlite:///{path}"
 
 
+@pytest.fixture(scope="session")
+def emptied_postgresql(postgresql_url: str, postgresql_template: str) -> Iterator["Emptied"]:
+    """Keep one migrated PostgreSQL database for the tests of this process, one after the other."""
+    emptied = Emptied(postgresql_url, postgresql_template)
+    yield emptied
+    emptied.drop()
+
+
 @pytest.fixture
-def gateway_postgresql_url(postgresql_url: str, postgresql_template: str) -> Iterator[str]:
-    """Give a migrated PostgreSQL database of this test's own."""
-    name = f"test_{uuid.uuid4().hex}"
-    servers.execute_sql(postgresql_url, f"CREATE DATABASE {name} TEMPLATE {postgresql_template}")
-    yield _named(postgresql_url, name)
-    servers.execute_sql(postgresql_url, f"DROP DATABASE {name} WITH (FORCE)")
+def gateway_postgresql_url(emptied_postgresql: "Emptied") -> Iterator[str]:
+    """Give a migrated PostgreSQL database that has no rows and is nobody else's meanwhile."""
+    yield emptied_postgresql.give()
+    emptied_postgresql.take_back()
+
+
+class Emptied:
+    """A database that is emptied after each test: making a new one takes PostgreSQL 0.2 to 0.5 s (measured)."""
+
+    def __init__(self, server: str, template: str) -> None:
+        self._server = server
+        self._template = template
+        self._name: str | None = None
+
+    def give(self) -> str:
+        """Give the database, a new one if there is none."""
+        if self._name is None:
+            self._name = f"test_{uuid.uuid4().hex}"
+            servers.execute_sql(self._server, f"CREATE DATABASE {self._name} TEMPLATE {self._template}")
+        return _named(self._server, self._name)
+
+    def take_back(self) -> None:
+        """Empty it; one whose tables a test has changed, or still holds, is thrown away."""
+        try:
+            servers.execute_sql(self.give(), _EMPTY)
+        except (OSError, asyncpg.PostgresError):
+            self.drop()
+
+    def drop(self) -> None:
+        """Throw it away."""
+        if self._name is not None:
+            servers.execute_sql(self._server, f"DROP DATABASE {self._name} WITH (FORCE)")
+            self._name = None
+
+
+_EMPTY = "; ".join(
+    [
+        "SET lock_timeout = '2s'",
+        *(f'DELETE FROM "{table.name}"' for table in metadata.sorted_tables),  # noqa: S608  # our own tables' names
+        *(
+            f"SELECT setval(pg_get_serial_sequence('{table.name}', 'id'), 1, false)"
+            for table in metadata.sorted_tables
+            if "id" in table.c and isinstance(table.c.id.type, Integer | BigInteger)
+        ),
+    ]
+)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
