@@ -64,7 +64,7 @@ async def read_callback(request: web.Request, services: Services) -> CallbackReq
     """Read a request whole, as its provider signed it; raises `ReceiptRefusedError` where that is not possible."""
     return CallbackRequest(
         url=f"{services.public_url}{request.path_qs}",
-        headers={name.lower(): value for name, value in request.headers.items()},
+        headers=request.headers,
         body=await _body(request),
     )
 
@@ -73,6 +73,8 @@ async def _body(request: web.Request) -> bytes:
     """Read a body of a bearable size to its end, in however many pieces it comes."""
     if (request.content_length or 0) > MOST_BYTES:
         raise ReceiptRefusedError(413, _TOO_LARGE)
+    if request.content.is_eof():  # it came along with the headers, as nearly every one does
+        return request.content.read_nowait()
     body = bytearray()
     try:
         async for piece in request.content.iter_any():

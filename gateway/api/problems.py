@@ -68,7 +68,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     """Turn whatever goes wrong into a problem, and name each request for the logs."""
     request_id = secrets.token_hex(8)
     try:
-        if "\0" in request.path:  # PostgreSQL would stumble over it in an id
+        if "%00" in request.raw_path.partition("?")[0]:  # a NUL: PostgreSQL would stumble over it in an id
             raise web.HTTPNotFound  # noqa: TRY301  # the same answer as for any address that is none
         response = await handler(request)
     except Refused as refused:

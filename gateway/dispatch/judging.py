@@ -43,6 +43,8 @@ class Sorted:
     """Those that name a delivery they cannot be about."""
     waiting: list[Receipt] = field(default_factory=list)
     """Those of whose delivery nothing is on record yet, or not enough."""
+    tries: Mapping[str, Mapping[int, Try]] = field(default_factory=dict)
+    """All attempts of the deliveries that may be meant."""
 
 
 def sort_out(news: Sequence[Receipt], known: Known, *, now: dt.datetime) -> Sorted:
@@ -53,7 +55,7 @@ def sort_out(news: Sequence[Receipt], known: Known, *, now: dt.datetime) -> Sort
         for each in attempts.values():
             if each.provider is not None and each.provider_id is not None:
                 by_id[each.provider, each.provider_id].add(name)
-    found = Sorted()
+    found = Sorted(tries=tries)
     for receipt in news:
         owners = by_id.get((receipt.provider, receipt.provider_id), set())
         name = receipt.delivery or min(owners, default="")
@@ -120,7 +122,8 @@ class Consequences:
 
 def judge(
     meant: Sequence[Meant],
-    known: Known,
+    rows: Mapping[str, Any],
+    tries: Mapping[str, Mapping[int, Try]],
     told: Mapping[str, Sequence[Receipt]],
     *,
     now: dt.datetime,
@@ -131,11 +134,12 @@ def judge(
     consequences = Consequences()
     wishes: dict[tuple[str, str], tuple[Any, Receipt]] = {}
     for each in sorted(meant, key=lambda each: in_order(each.receipt)):
-        row, receipt = known.rows[each.delivery], each.receipt
-        if row.id not in courses:
-            courses[row.id] = _Course(row, known.tries.get(row.id), told.get(row.id, ()))
-        courses[row.id].hear(receipt, each.number, now, chance)
-        consequences.events.append(_event(row, receipt, courses[row.id].state))
+        name, receipt = each.delivery, each.receipt
+        row, course = rows[name], courses.get(name)
+        if course is None:
+            course = courses[name] = _Course(row, tries[name], told.get(name, ()))
+        course.hear(receipt, each.number, now, chance)
+        consequences.events.append(_event(name, receipt, course.state))
         if receipt.status is ReceiptStatus.ACKNOWLEDGED:
             consequences.confirmed.setdefault(row.message, receipt.at)
         if receipt.status in {ReceiptStatus.OPTED_OUT, ReceiptStatus.OPTED_IN}:
@@ -155,7 +159,7 @@ def judge(
 class _Course:
     """One delivery while news is told to it."""
 
-    def __init__(self, row: Any, recorded: Mapping[int, Try] | None, told: Sequence[Receipt]) -> None:
+    def __init__(self, row: Any, tries: Mapping[int, Try], told: Sequence[Receipt]) -> None:
         self.row = row
         self.state = State(row.state)
         self.step = Step.NOTHING
@@ -163,11 +167,10 @@ class _Course:
         self.last: Receipt | None = None
         """The event that brought it to its state."""
         self.newly_missed: set[int] = set()
-        self._tries = tries_of(row, recorded)
-        self._missed = {number for number, each in self._tries.items() if each.missed}
+        self._missed = {number for number, each in tries.items() if each.missed}
         self._said: dict[News, dict[int, dt.datetime]] = {News.DELIVERED: {}, News.BOUNCED: {}, News.EXPIRED: {}}
         for receipt in told:
-            number = _number(receipt, self._tries)
+            number = _number(receipt, tries)
             if number is not None:
                 self._note(news_of(receipt), number, receipt.at)
 
@@ -239,9 +242,9 @@ def _moved(course: _Course, receipt: Receipt, now: dt.datetime) -> dict[str, Any
     }
 
 
-def _event(row: Any, receipt: Receipt, state: State) -> dict[str, Any]:
+def _event(delivery: str, receipt: Receipt, state: State) -> dict[str, Any]:
     return {
-        "delivery": row.id,
+        "delivery": delivery,
         "at": receipt.at,
         "state": state.value,
         "news": receipt.status.value,

@@ -1,7 +1,8 @@
 """Receipts: providers' later news, each applied once, through the state table, to the right delivery.
 
 News is made durable together with what comes at the same moment, and applied many at once: what a statement costs this
-process is the same for one as for a thousand. What a killed process leaves unapplied the clock finds.
+process is the same for one as for a thousand. What a killed process leaves unapplied the clock finds, and in a flood it
+applies most of it: who answers providers also takes the school's alerts in.
 """
 
 import asyncio
@@ -27,8 +28,8 @@ from gateway.store.database import Database
 from gateway.store.postings import recording
 from gateway.store.receipts import (
     Mark,
+    Waiting,
     acknowledge,
-    any_due,
     fits,
     keep_receipts,
     key_of,
@@ -48,6 +49,9 @@ _log = logging.getLogger(__name__)
 UNREADABLE = "receipt_unreadable"
 """Why news is refused whose ids are no ids."""
 
+UNCLAIMED = "unclaimed"
+"""Why news is given up that was never about one of our deliveries."""
+
 MOST = 1_000
 """Events applied in one transaction."""
 
@@ -60,6 +64,9 @@ _AT_ONCE = 2
 _CROWD = 50
 _GATHERING_SECONDS = 0.1
 """After so many events at once the next are gathered for a moment: more share a transaction."""
+
+OWN_SHARE = 100
+"""Events a second that the process which takes them applies itself; the rest of a flood is left to the clock."""
 
 FIRST_LOOK = dt.timedelta(seconds=1)
 """After it the clock looks for a new event that was not applied, and then each time it has become twice as old."""
@@ -75,6 +82,8 @@ class _Told:
     news: Sequence[Receipt]
     waits: bool
     """Whether the caller applies it itself, to wait for the end of it."""
+    left: bool = False
+    """Whether it is the clock's to apply."""
 
 
 class ReceiptDesk:
@@ -98,6 +107,8 @@ class ReceiptDesk:
         self._questions = questions or Questions()
         # SQLite has one writer at a time: a second group would only wait for it, and others could not join any more.
         self._group = GroupCommit(self._commit, self._apply_kept, at_once=1 if database.sqlite else _AT_ONCE)
+        self._second = 0
+        self._in_second = 0
 
     async def keep(self, news: Sequence[Receipt]) -> None:
         """Store events; durable when it returns, and soon applied."""
@@ -120,45 +131,76 @@ class ReceiptDesk:
                 await self._group.finish()
 
     async def take_parked(self) -> None:
-        """Apply events that came before their delivery was on record, or whose process was killed."""
+        """Apply events of a flood, that came before their delivery was on record, or whose process was killed."""
         for _ in range(_ROUNDS):
             now = self._now()
             async with self._database.reading() as connection:
-                if not await any_due(connection, now=now):
-                    return
-            async with self._database.writing() as connection:
                 waiting = await parked(connection, now=now, limit=MOST)
-                # Put off first: if they cannot be applied they do not keep the others from it the next time.
-                await put_off(connection, [(each.receipt, now + _pause(now, each.received_at)) for each in waiting])
-                old = [each.receipt for each in waiting if now - each.received_at >= LONGEST_PARKED]
-                await mark_applied(connection, [Mark(each, each.delivery, "unclaimed") for each in old], at=now)
-            await self._apply_all([each.receipt for each in waiting if each.receipt not in old])
+            if not waiting:
+                return
+            await self._apply_parked(waiting, now)
             if len(waiting) < MOST:
                 return
 
+    async def _apply_parked(self, waiting: Sequence[Waiting], now: dt.datetime) -> None:
+        """Apply events and put off those that cannot be yet, in one transaction."""
+        old = [each.receipt for each in waiting if now - each.received_at >= LONGEST_PARKED]
+        news = [each.receipt for each in waiting if now - each.received_at < LONGEST_PARKED]
+        pauses = {key_of(each.receipt): now + _pause(now, each.received_at) for each in waiting}
+        try:
+            async with self._database.writing() as connection:
+                applied = await self._apply_in(connection, news)
+                await mark_applied(connection, [Mark(each, each.delivery, UNCLAIMED) for each in old], at=now)
+                await put_off(connection, [(each, pauses[key_of(each)]) for each in applied.waiting])
+        except OSError:
+            raise
+        except Exception:  # noqa: BLE001  # whatever it is, the others are applied
+            # Put off first: if they cannot be applied they do not keep the others from it the next time.
+            async with self._database.writing() as connection:
+                await put_off(connection, [(each, pauses[key_of(each)]) for each in news])
+            await self._apply_all(news)
+        else:
+            await self._follow_up(applied)
+
     def _fit(self, news: Sequence[Receipt]) -> list[Receipt]:
         """Leave out what cannot be stored: it must not keep its neighbours from it."""
+        fit = []
         for receipt in news:
-            if not fits(receipt):
+            if fits(receipt):
+                fit.append(receipt)
+            else:
                 self._metrics.receipts_refused(receipt.provider, UNREADABLE)
                 _log.warning(UNREADABLE, extra={"provider": receipt.provider})
-        return [receipt for receipt in news if fits(receipt)]
+        return fit
 
     async def _commit(self, told: Sequence[_Told]) -> Sequence[_Told | Exception]:
         """Keep the news of one moment in one transaction; gives each caller what of it was new."""
         now = self._now()
+        news = [receipt for each in told for receipt in each.news]
+        left = self._is_flood(len(news), now) and not any(each.waits for each in told)
         async with recording(self._database) as connection:
-            news = [receipt for each in told for receipt in each.news]
-            fresh = await keep_receipts(connection, news, at=now, look_at=now + FIRST_LOOK)
+            fresh = await keep_receipts(connection, news, at=now, look_at=now if left else now + FIRST_LOOK)
         new = {key_of(receipt): receipt for receipt in fresh}
         return [
-            _Told([kept for receipt in each.news if (kept := new.pop(key_of(receipt), None)) is not None], each.waits)
+            _Told(
+                [kept for receipt in each.news if (kept := new.pop(key_of(receipt), None)) is not None],
+                waits=each.waits,
+                left=left,
+            )
             for each in told
         ]
 
+    def _is_flood(self, number: int, now: dt.datetime) -> bool:
+        """Tell whether so many events more are beyond this process's share of the second."""
+        second = int(now.timestamp())
+        if second != self._second:
+            self._second, self._in_second = second, 0
+        self._in_second += number
+        return self._in_second > OWN_SHARE
+
     async def _apply_kept(self, kept: Sequence[_Told]) -> None:
-        """Apply what was kept for callers that have gone."""
-        news = [receipt for each in kept if not each.waits for receipt in each.news]
+        """Apply what was kept for callers that have gone, unless it is the clock's to apply."""
+        news = [receipt for each in kept if not (each.waits or each.left) for receipt in each.news]
         await self._apply_all(news)
         if len(news) >= _CROWD:
             await asyncio.sleep(_GATHERING_SECONDS)
@@ -194,11 +236,11 @@ class ReceiptDesk:
         refused = [Mark(receipt, receipt.delivery, MISMATCH) for receipt in found.refused]
         ours = await mark_applied(connection, [*marks, *refused], at=now)
         meant = [each for each in found.meant if key_of(each.receipt) in ours]
-        consequences = judge(meant, known, told, now=now, chance=self._chance)
+        consequences = judge(meant, known.rows, found.tries, told, now=now, chance=self._chance)
         wake = await _write(connection, consequences, now)
         await plan_questions(connection, self._first_questions(consequences, now))
         mismatched = Counter(receipt.provider for receipt in found.refused if key_of(receipt) in ours)
-        return _Applied(consequences, wake, mismatched)
+        return _Applied(consequences, wake, mismatched, found.waiting)
 
     def _first_questions(self, consequences: Consequences, now: dt.datetime) -> list[tuple[str, dt.datetime]]:
         """Ask also about what a provider itself has told us that it took, quicker than our own record."""
@@ -232,6 +274,8 @@ class _Applied:
     wake: Sequence[tuple[str, str]]
     mismatched: Counter[str]
     """Events refused, by provider."""
+    waiting: Sequence[Receipt]
+    """Events whom nobody can be told to yet."""
 
 
 async def _write(

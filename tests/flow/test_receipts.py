@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from channels.base import Receipt, ReceiptStatus
 from gateway.directory.model import School
-from gateway.dispatch.receipts import FIRST_LOOK, LONGEST_PARKED
+from gateway.dispatch.receipts import FIRST_LOOK, LONGEST_PARKED, OWN_SHARE
 from gateway.dispatch.requests import NotificationRequest
 from gateway.store.postings import recording
 from gateway.store.receipts import keep_receipts
@@ -333,6 +333,37 @@ async def test_what_a_killed_process_had_only_kept_the_clock_applies(gateway: In
     assert await gateway.states() == {"mum-e": "delivered"}
 
 
+async def flood(gateway: Installation, delivery: str) -> None:
+    """Take in an arrival, after more news in one second than the process that answers applies itself."""
+    desk = gateway.front.services.receipts
+    before = [news(gateway, ReceiptStatus.QUEUED, provider_id=f"another's-{number}") for number in range(OWN_SHARE)]
+    await asyncio.gather(*(desk.keep([each]) for each in before))
+    await desk.keep([news(gateway, ReceiptStatus.DELIVERED, delivery=delivery)])
+    await desk.finish(patience=10)
+
+
+async def test_most_of_a_flood_is_left_to_the_clock(gateway: Installation) -> None:
+    """Who answers providers has an alert to take in; a second later everything is as if there had been no flood."""
+    rows = await mailed(gateway, "mum")
+    await flood(gateway, rows["mum-e"].id)
+    assert await gateway.states() == {"mum-e": "sent"}
+    await gateway.front.services.receipts.take_parked()
+    assert await gateway.states() == {"mum-e": "delivered"}
+    await gateway.forward(seconds=1)
+    await gateway.front.services.receipts.keep([news(gateway, ReceiptStatus.READ, delivery=rows["mum-e"].id)])
+    await gateway.front.services.receipts.finish(patience=10)
+    assert [row.news for row in await gateway.rows(delivery_events)] == ["delivered", "read"]
+
+
+async def test_two_clocks_apply_a_flood_once(gateway: Installation) -> None:
+    """Both look at the same; whoever is second finds that it has been done."""
+    rows = await mailed(gateway, "mum")
+    await flood(gateway, rows["mum-e"].id)
+    desk = gateway.front.services.receipts
+    await asyncio.gather(desk.take_parked(), desk.take_parked())
+    assert len(await gateway.rows(delivery_events)) == 1
+
+
 async def test_one_event_that_cannot_be_applied_keeps_no_other_back(gateway: Installation) -> None:
     """Whatever is wrong with it, it alone waits, longer each time."""
     rows = await mailed(gateway, "mum", "dad", "gran")
@@ -348,6 +379,23 @@ async def test_one_event_that_cannot_be_applied_keeps_no_other_back(gateway: Ins
         await gateway.forward(seconds=2)
         waiting = await gateway.rows(receipts_table, receipts_table.c.applied_at.is_(None))
         assert [row.look_at for row in waiting] == [gateway.time() + dt.timedelta(seconds=2)]
+
+
+async def test_the_clock_applies_the_neighbours_of_what_cannot_be_applied(gateway: Installation) -> None:
+    """What was left to it shares a transaction, which fails as a whole before it is tried in halves."""
+    if gateway.front.database.sqlite:  # which takes every text
+        return
+    rows = await mailed(gateway, "mum", "dad", "gran")
+    told = [
+        news(gateway, ReceiptStatus.DELIVERED, delivery=rows[f"{name}-e"].id, explanation=words)
+        for name, words in (("mum", "Fine."), ("dad", "No text of \0 PostgreSQL's."), ("gran", "Fine."))
+    ]
+    async with recording(gateway.front.database) as connection:
+        await keep_receipts(connection, told, at=gateway.time(), look_at=gateway.time())
+    await gateway.front.services.receipts.take_parked()
+    assert await gateway.states() == {"mum-e": "delivered", "dad-e": "sent", "gran-e": "delivered"}
+    waiting = await gateway.rows(receipts_table, receipts_table.c.applied_at.is_(None))
+    assert [row.look_at for row in waiting] == [gateway.time() + FIRST_LOOK]
 
 
 async def test_ids_that_are_none_are_left_out(gateway: Installation) -> None:

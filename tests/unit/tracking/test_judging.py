@@ -72,9 +72,10 @@ class Record:
         """Tell events in one transaction, those told before left out."""
         fresh = [receipt for receipt in told if receipt not in self.told]
         known = self.known()
-        meant = sort_out(fresh, known, now=NOON).meant
+        found_out = sort_out(fresh, known, now=NOON)
+        meant = found_out.meant
         before = {self.row.id: self.told} if contested(meant, known) else {}
-        found = judge(meant, known, before, now=NOON, chance=lambda: chance)
+        found = judge(meant, known.rows, found_out.tries, before, now=NOON, chance=lambda: chance)
         self.told += [each.receipt for each in meant]
         for state in found.states:
             self.row = SimpleNamespace(**vars(self.row) | {"state": state["state"]})
