@@ -1,6 +1,7 @@
 """One open connection: takes the transport over from aiosmtplib and carries a dialogue over it."""
 
 import asyncio
+from dataclasses import replace
 from typing import Protocol, cast
 
 import aiosmtplib
@@ -39,10 +40,13 @@ class SmtpConnection(asyncio.Protocol):
         """When the server was last heard or written to, on the event loop's clock."""
 
     @classmethod
-    def over(cls, client: aiosmtplib.SMTP, owner: Owner, *, pipelining: bool, most: int) -> "SmtpConnection":
+    def over(
+        cls, client: aiosmtplib.SMTP, owner: Owner, *, pipelining: bool, notices: bool, most: int
+    ) -> "SmtpConnection":
         """Go on where aiosmtplib has opened a connection, in the fastest way that server and caller allow."""
         connection = cls(owner)
         extensions = offered(client)
+        extensions = replace(extensions, notices=notices and extensions.notices)
         way = Way.STEPWISE
         if pipelining and extensions.pipelining:
             way = Way.CHUNKED if extensions.chunking else Way.PIPELINED

@@ -7,6 +7,7 @@ way. Where it offers neither, or was seen to fail at it, commands go one by one.
 
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
 from enum import Enum
 
 from channels.smtp_parties import Way, Wire, Work
@@ -15,9 +16,11 @@ from channels.smtp_reading import Reply
 from channels.smtp_replies import CLOSING, GO_ON, Stage, is_out_of_step, lost_error, reply_error
 from channels.smtp_wire import (
     NEEDS_SMTPUTF8,
+    NOTICES_REFUSED,
     Extensions,
     is_international,
     lines_of,
+    orders_notices,
     recipient_command,
     sender_command,
     stuffed,
@@ -237,11 +240,17 @@ class Dialogue:
             self._wire.cut()
             return
         self._in_doubt -= 1
-        if 200 <= reply.code < 300 and parcel.refusal is not None and not parcel.reachable:
+        if parcel.suspect and not parcel.reachable:
+            self._unclear = True
+            self._try_plainly(parcel)
+        elif 200 <= reply.code < 300 and parcel.refusal is not None and not parcel.reachable:
             # A lenient server takes the chunks of a mail whose recipient it has refused: nobody gets it.
             parcel.answer(parcel.refusal)
         elif 200 <= reply.code < 300:
             parcel.answer()
+            if parcel.plain and self._extensions.notices:
+                self._extensions = self._extensions_for(parcel)
+                self._work.order_no_notices()
             self._accepted += 1
             self._work.flowing(behind=self._accepted > 1)
         else:
@@ -273,8 +282,24 @@ class Dialogue:
         if reply.code == CLOSING and not parcel.sent and self._another_try(parcel):
             self._awaited.appendleft((step, parcel))
             return False
+        parcel.suspect = (
+            step in {_Step.SENDER, _Step.RECIPIENT} and reply.code in NOTICES_REFUSED and parcel.orders_notices
+        )
+        if parcel.suspect and self._way is not Way.CHUNKED:
+            self._try_plainly(parcel)
+            self.give_back()
+            return False
         parcel.refusal = error
         return True
+
+    def _try_plainly(self, parcel: Parcel) -> None:
+        """Let a mail that nobody got go again without orders for notices; nothing more goes over this connection."""
+        parcel.plain = True
+        self._leaving = True
+        self._work.put_back([parcel])
+
+    def _extensions_for(self, parcel: Parcel) -> Extensions:
+        return replace(self._extensions, notices=False) if parcel.plain else self._extensions
 
     def _refuse(self, parcel: Parcel) -> None:
         """Answer for a refused mail and go on with the next."""
@@ -323,8 +348,10 @@ class Dialogue:
         if self._unclear:
             yield _Step.RESET, b"RSET\r\n"
         self._unclear = self._way is Way.CHUNKED
-        yield _Step.SENDER, sender_command(parcel.mail, self._extensions, parcel.delivery)
-        yield _Step.RECIPIENT, recipient_command(parcel.mail, self._extensions)
+        extensions = self._extensions_for(parcel)
+        parcel.orders_notices = orders_notices(parcel.mail, extensions)
+        yield _Step.SENDER, sender_command(parcel.mail, extensions, parcel.delivery)
+        yield _Step.RECIPIENT, recipient_command(parcel.mail, extensions)
 
     def _following(self) -> bytes:
         """Open the next envelope behind a final dot, where the server allows it."""

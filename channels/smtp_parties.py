@@ -33,6 +33,9 @@ class Work(Protocol):
     def doubt(self, *, certain: bool) -> None:
         """Hear that the server seems not to understand commands written ahead."""
 
+    def order_no_notices(self) -> None:
+        """Hear that a mail went through without orders for notices which had been refused with them."""
+
 
 class Wire(Protocol):
     """What a dialogue is held over."""

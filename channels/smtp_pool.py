@@ -60,6 +60,7 @@ class SmtpPool:
         """Connections that broke since a mail last went through."""
         self._doubts = 0
         self._stepwise_until = 0.0
+        self._no_notices_until = 0.0
         self._one_gone = asyncio.Event()
         self._closing = False
 
@@ -127,6 +128,10 @@ class SmtpPool:
             self._doubts = 0
             self._stepwise_until = self._loop.time() + DISTRUST_SECONDS
 
+    def order_no_notices(self) -> None:
+        """Order no notices for a while: the server offers that and refuses it."""
+        self._no_notices_until = self._loop.time() + DISTRUST_SECONDS
+
     def gone(self, connection: SmtpConnection) -> None:
         """Hear that a connection has ended; another replaces it when mails wait."""
         self._connections.discard(connection)
@@ -171,6 +176,7 @@ class SmtpPool:
                 client,
                 self,
                 pipelining=self._loop.time() >= self._stepwise_until,
+                notices=self._loop.time() >= self._no_notices_until,
                 most=self._mails_per_connection,
             )
         except DialError as refusal:

@@ -43,7 +43,10 @@ class Batch:
 class Parcel:
     """One mail under way, and how far it has come on the connection that has it."""
 
-    __slots__ = ("answered", "batch", "delivery", "line", "mail", "reachable", "refusal", "sent", "tries", "urgent")
+    __slots__ = (
+        *("answered", "batch", "delivery", "line", "mail", "orders_notices", "plain", "reachable", "refusal", "sent"),
+        *("suspect", "tries", "urgent"),
+    )
 
     def __init__(self, batch: Batch, delivery: str, mail: Mail, *, urgent: bool) -> None:
         self.line: _Line | None = None
@@ -53,6 +56,8 @@ class Parcel:
         self.urgent = urgent
         self.tries = 0
         """Connections that broke on this mail."""
+        self.plain = False
+        """It goes without orders for notices: with them its envelope was refused."""
         self.answered = False
         self.begin()
 
@@ -62,6 +67,10 @@ class Parcel:
         """The first refusal among the replies to its envelope."""
         self.reachable = False
         """The server has accepted the recipient."""
+        self.orders_notices = False
+        """Its envelope says of what notices are wanted (RFC 3461)."""
+        self.suspect = False
+        """What was refused may be the orders for notices, not the mail."""
         self.sent = False
         """Its last byte was written: the server may have it."""
 

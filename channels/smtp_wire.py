@@ -32,6 +32,10 @@ _BARE_LINE_END = SendError(
     explanation="The gateway built a mail with wrong line ends; the operator must report this.",
     ours=True,
 )
+NOTICES_REFUSED = frozenset({501, 504, 555})
+"""Replies to MAIL and RCPT about their parameters (RFC 5321, sections 4.1.1.11 and 4.2.2): some servers offer DSN and
+cannot do it."""
+
 NEEDS_SMTPUTF8 = SendError(
     retry=Retry.NEVER,
     code="international_address",
@@ -89,6 +93,11 @@ def is_international(mail: Mail) -> bool:
     return not (mail.recipient.isascii() and mail.sender.isascii())
 
 
+def orders_notices(mail: Mail, extensions: Extensions) -> bool:
+    """Tell whether the envelope says of what notices are wanted: where they can be ordered, and reach anybody."""
+    return extensions.notices and bool(mail.sender)
+
+
 def sender_command(mail: Mail, extensions: Extensions, delivery: str) -> bytes:
     """Write MAIL with the parameters the server understands; notices shall name the delivery, not repeat the mail."""
     options = b" SIZE=%d" % len(mail.content) if extensions.size else b""
@@ -96,7 +105,7 @@ def sender_command(mail: Mail, extensions: Extensions, delivery: str) -> bytes:
         options += b" BODY=8BITMIME"
     if is_international(mail):
         options += b" SMTPUTF8"
-    if extensions.notices and mail.sender:
+    if orders_notices(mail, extensions):
         options += b" RET=HDRS ENVID=%b" % _as_parameter(delivery)
     return b"MAIL FROM:<%b>%b\r\n" % (mail.sender.encode(), options)
 
@@ -104,7 +113,7 @@ def sender_command(mail: Mail, extensions: Extensions, delivery: str) -> bytes:
 def recipient_command(mail: Mail, extensions: Extensions) -> bytes:
     """Write RCPT; where notices can be ordered, of failures and delays."""
     recipient = mail.recipient.encode()
-    if not (extensions.notices and mail.sender):
+    if not orders_notices(mail, extensions):
         return b"RCPT TO:<%b>\r\n" % recipient
     # The form for letters outside ASCII (RFC 6533) gains nothing: the return path tells whom a notice is about.
     original = b" ORCPT=rfc822;%b" % _as_parameter(mail.recipient) if recipient.isascii() else b""

@@ -47,6 +47,8 @@ class StrictServer:
     offers: tuple[str, ...] = ("PIPELINING", "8BITMIME", "SMTPUTF8", "SIZE 100000000")
     cut_after: int | None = None
     """Bytes of input (behind EHLO) after which the first connection is cut in mid-word."""
+    no_notices: str = ""
+    """The command (MAIL or RCPT) whose orders for notices are refused, although they are offered."""
     data_in_spite: bool = False
     """Answer 354 although no recipient was accepted."""
     port: int = 0
@@ -169,7 +171,9 @@ class _Talk(asyncio.Protocol):
     def _address(self, verb: str, command: str) -> None:
         address = re.search(r"<(.*?)>", command)
         assert address
-        if verb == "RCPT":
+        if verb == self._server.no_notices and re.search(" (RET|NOTIFY)=", command):
+            self._say("555 5.5.4 unsupported parameter")
+        elif verb == "RCPT":
             self._recipient = address[1]
             self._known = self._answer("RCPT", "503 5.5.1 MAIL first" if self._sender is None else "250 2.1.5 fine")
         elif self._sender is not None:
