@@ -11,6 +11,7 @@ from typing import Protocol
 from channels.base import (
     STAFF,
     Answer,
+    Apology,
     Askable,
     Call,
     CallbackRequest,
@@ -140,9 +141,9 @@ class OrByHand:
         """Let the wrapped provider say which call it asks about; raises `ReceiptRefusedError`."""
         return self._conversing.asked_about(request)
 
-    def instruct(self, request: CallbackRequest, call: Call | None) -> Answer:
+    def instruct(self, request: CallbackRequest, words: Call | Apology) -> Answer:
         """Let the wrapped provider be told what happens next."""
-        return self._conversing.instruct(request, call)
+        return self._conversing.instruct(request, words)
 
     def wait(self, request: CallbackRequest) -> Answer:
         """Let the wrapped provider ask again in a moment."""

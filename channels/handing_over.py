@@ -1,9 +1,10 @@
-"""What every adapter needs to answer a batch: bounded concurrency, answers as they come, one wording for a misfit."""
+"""What adapters need to answer a batch: bounded concurrency, answers as they come, one wording for a misfit."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import TypeVar
 
+from channels.base import Envelope, Handover
 from channels.errors import Retry, SendError
 
 WRONG_PAYLOAD = SendError(
@@ -13,6 +14,13 @@ WRONG_PAYLOAD = SendError(
     ours=True,
 )
 """A mail on its way to a text provider, or the like: our own fault, and nothing was sent."""
+
+
+def answered(envelope: Envelope, provider: str, outcome: str | SendError) -> Handover:
+    """Answer for one envelope: the provider's id for it, or what went wrong."""
+    if isinstance(outcome, SendError):
+        return Handover(delivery=envelope.delivery, provider=provider, error=outcome)
+    return Handover(delivery=envelope.delivery, provider=provider, provider_id=outcome)
 
 
 Item = TypeVar("Item")

@@ -16,13 +16,16 @@ import msgspec
 from pypdf import PdfReader
 
 from channels.base import Sheet
-from channels.letter_jobs import NUMBER, Failure, Job, Made, Place
-from channels.letter_sheet import LetterError, forget, typeset, typeset_together
+from channels.letter_jobs import DEADLY, FAILS_AT_IT, NUMBER, Failure, Job, Made, Place
+from channels.letter_sheet import WORD_JOINER, LetterError, forget, typeset, typeset_together
 from channels.letter_spool import read_letter, write_durably
 
 LOST = "The letter is no longer in the spool, so it cannot be printed."
 NOBODYS_FAULT = frozenset({"missing-font"})
 """Faults of the installation, which no letter must pay for."""
+
+_AT_FAULT = (LetterError, LookupError, TypeError, ValueError, AttributeError)
+"""What a letter raises that cannot be set, also one whose blocks have a form that this release does not know."""
 
 
 def make(job: Job) -> Made:
@@ -38,7 +41,7 @@ def make(job: Job) -> Made:
         return Made(fault=error.explanation)
     if pdf is None:
         return Made(failures=tuple(failures))
-    labels = PdfReader(io.BytesIO(pdf)).page_labels
+    labels = [label.removeprefix(WORD_JOINER) for label in PdfReader(io.BytesIO(pdf)).page_labels]
     write_durably(Path(job.path), pdf)
     return Made(
         places=tuple(_places(list(readable), labels)),
@@ -55,15 +58,16 @@ def _set(job: Job, sheets: dict[str, Sheet], failures: list[Failure]) -> bytes |
         return None
     try:
         return _together(job, sheets)
-    except LetterError as error:
-        if error.code in NOBODYS_FAULT:
+    except _AT_FAULT as error:
+        if getattr(error, "code", None) in NOBODYS_FAULT:
             raise
     for delivery, sheet in list(sheets.items()):
         try:
             typeset(sheet)
-        except LetterError as error:
+        except _AT_FAULT as error:
             del sheets[delivery]
-            failures.append(Failure(delivery=delivery, code=error.code, explanation=error.explanation))
+            known = error if isinstance(error, LetterError) else LetterError(DEADLY, FAILS_AT_IT)
+            failures.append(Failure(delivery=delivery, code=known.code, explanation=known.explanation))
     return _together(job, sheets) if sheets else None
 
 
@@ -82,8 +86,10 @@ def _places(deliveries: Sequence[str], labels: Sequence[str]) -> list[Place]:
         raise RuntimeError("the pages of a print file do not tell where its letters begin")
     places = []
     for delivery, start, end in zip(deliveries, starts, [*starts[1:], len(labels)], strict=True):
-        pages = sum(1 for label in labels[start:end] if label.isdigit())
-        places.append(Place(delivery=delivery, first_page=start + 1, pages=pages))
+        pages = [label for label in labels[start:end] if label]
+        if pages != [str(number) for number in range(1, len(pages) + 1)]:
+            raise RuntimeError("the pages of a letter in a print file are not in order")
+        places.append(Place(delivery=delivery, first_page=start + 1, pages=len(pages)))
     return places
 
 

@@ -5,6 +5,10 @@ from dataclasses import dataclass
 NUMBER = "((number))"
 """Stands in a separator's line for the number of letters that are in the file in the end."""
 
+DEADLY = "letter_not_set"
+"""The code of a letter at which the typesetter breaks instead of refusing it."""
+FAILS_AT_IT = "The typesetter fails at this letter; the operator must look at its text."
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Separator:

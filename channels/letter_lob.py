@@ -8,37 +8,25 @@ import asyncio
 import datetime as dt
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
 import aiohttp
 import msgspec
 
+from channels.api_http import LEFT_WITHOUT_ANSWER, NEVER_LEFT, api_session, seconds_to_wait
 from channels.base import CallbackRequest, Envelope, Handover, Limits, Receipt, Recovery, Sheet
 from channels.errors import ChannelSettingsError, ReceiptRefusedError, Retry, SendError
-from channels.handing_over import WRONG_PAYLOAD, answer_each
+from channels.handing_over import WRONG_PAYLOAD, answer_each, answered
 from channels.letter_lob_address import fields_of
-from channels.letter_lob_errors import not_connected_error, refusal_error, unanswered_error
+from channels.letter_lob_errors import NOT_CONNECTED, UNANSWERED, refusal_error
 from channels.letter_lob_news import believed_event, receipt_of
+from channels.typesetting import Typeset, pdf_or_error
 
 RECALL_WINDOW = dt.timedelta(hours=24)
 """For so long it is worth asking; Lob says itself when it is too late, by the account's cancellation window."""
 
 _REPLAYED = dt.timedelta(minutes=2)
 """A letter that is so much older than the request that made it is the answer to an earlier one."""
-
-_LARGEST_ANSWER = 1_000_000
-_LEFT_WITHOUT_ANSWER = (aiohttp.ClientError, OSError, TimeoutError, ValueError)
-
-Typeset = Callable[[Sheet], bytes]
-"""Makes the PDF; an error with `code` and `explanation` means that this letter can never be printed."""
-
-
-@runtime_checkable
-class Unprintable(Protocol):
-    """A typesetter's refusal of one letter."""
-
-    code: str
-    explanation: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,13 +88,11 @@ class LobLetters:
         if fault := settings.fault():
             raise ChannelSettingsError(fault)
         if self._session is None:
-            self._session = aiohttp.ClientSession(
-                settings.api_base_url,
+            self._session = api_session(
+                settings.connections,
+                settings.timeout / 2,
+                base_url=settings.api_base_url,
                 headers={"Authorization": aiohttp.encode_basic_auth(settings.api_key, "")},
-                connector=aiohttp.TCPConnector(limit=settings.connections),
-                # The whole call is timed below; only here is it known that nothing has left yet.
-                timeout=aiohttp.ClientTimeout(total=None, connect=settings.timeout / 2),
-                cookie_jar=aiohttp.DummyCookieJar(),
             )
 
     async def close(self) -> None:
@@ -149,27 +135,27 @@ class LobLetters:
             return "The letter channel is not open."
         try:
             answer = await self._call("GET", "/v1/letters", params={"limit": "1"})
-        except _LEFT_WITHOUT_ANSWER:
+        except LEFT_WITHOUT_ANSWER:
             return "Lob cannot be reached: check the network and GATEWAY_LOB_API_BASE_URL."
         if answer.status != 200:
             return f"Lob refuses the account (HTTP {answer.status}): check GATEWAY_LOB_API_KEY."
         return None
 
     async def _hand_over(self, envelope: Envelope) -> Handover:
+        return answered(envelope, self.name, await self._outcome(envelope))
+
+    async def _outcome(self, envelope: Envelope) -> str | SendError:
+        """Give Lob's id for a letter, or what went wrong."""
         sheet = envelope.payload
         if not isinstance(sheet, Sheet):
-            return self._answer(envelope, error=WRONG_PAYLOAD)
+            return WRONG_PAYLOAD
         recipient = fields_of(sheet.address, sheet.country)
         if recipient is None:
-            return self._answer(envelope, error=_BAD_ADDRESS)
-        try:
-            pdf = await asyncio.to_thread(self._typeset, sheet)
-        except Exception as error:  # noqa: BLE001  # one letter's fault must not cost the others their answers
-            return self._answer(envelope, error=_typesetting_error(error))
-        outcome = await self._create(envelope.delivery, sheet, recipient, pdf)
-        if isinstance(outcome, SendError):
-            return self._answer(envelope, error=outcome)
-        return self._answer(envelope, name=outcome)
+            return _BAD_ADDRESS
+        pdf = await asyncio.to_thread(pdf_or_error, self._typeset, sheet)
+        if isinstance(pdf, SendError):
+            return pdf
+        return await self._create(envelope.delivery, sheet, recipient, pdf)
 
     async def _create(self, delivery: str, sheet: Sheet, recipient: Mapping[str, str], pdf: bytes) -> str | SendError:
         """Post one letter; a key that stands for a letter that was taken back since stands for it no more."""
@@ -178,7 +164,7 @@ class LobLetters:
             return letter if isinstance(letter, SendError) else str(letter["id"])
         gone = await self._is_gone(str(letter["id"]))
         if gone is None:
-            return unanswered_error()
+            return UNANSWERED
         if not gone:
             return str(letter["id"])
         again = await self._posted(delivery, f"{delivery}.{letter['id']}", sheet, recipient, pdf)
@@ -193,13 +179,13 @@ class LobLetters:
         form.add_field("file", pdf, filename="letter.pdf", content_type="application/pdf")
         try:
             answer = await self._call("POST", "/v1/letters", data=form, headers={"Idempotency-Key": key})
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
-            return not_connected_error()
-        except _LEFT_WITHOUT_ANSWER:
-            return unanswered_error()
+        except NEVER_LEFT:
+            return NOT_CONNECTED
+        except LEFT_WITHOUT_ANSWER:
+            return UNANSWERED
         if not 200 <= answer.status < 300:
             return refusal_error(answer.status, answer.code, answer.retry_after)
-        return answer.body if isinstance(answer.body.get("id"), str) else unanswered_error()
+        return answer.body if isinstance(answer.body.get("id"), str) else UNANSWERED
 
     def _form(self, delivery: str, sheet: Sheet, recipient: Mapping[str, str]) -> dict[str, str]:
         settings = self._settings
@@ -220,18 +206,18 @@ class LobLetters:
         delivery = envelope.delivery
         try:
             answer = await self._call("GET", "/v1/letters", params={"metadata[delivery]": delivery, "limit": "10"})
-        except _LEFT_WITHOUT_ANSWER:
-            return delivery, self._answer(envelope, error=unanswered_error())
+        except LEFT_WITHOUT_ANSWER:
+            return delivery, answered(envelope, self.name, UNANSWERED)
         letters = answer.body.get("data")
         if answer.status != 200 or not isinstance(letters, list):
-            return delivery, self._answer(envelope, error=unanswered_error())
+            return delivery, answered(envelope, self.name, UNANSWERED)
         ours = [letter for letter in letters if _is_ours(letter, delivery)]
-        return delivery, self._answer(envelope, name=ours[0]["id"]) if ours else None
+        return delivery, answered(envelope, self.name, ours[0]["id"]) if ours else None
 
     async def _deleted(self, name: str) -> tuple[str, bool]:
         try:
             answer = await self._call("DELETE", f"/v1/letters/{name}")
-        except _LEFT_WITHOUT_ANSWER:
+        except LEFT_WITHOUT_ANSWER:
             return name, False
         if answer.status == 200 and answer.body.get("deleted") is True:
             return name, True
@@ -241,7 +227,7 @@ class LobLetters:
         """Tell whether a letter was deleted; None when Lob does not say."""
         try:
             answer = await self._call("GET", f"/v1/letters/{name}")
-        except _LEFT_WITHOUT_ANSWER:
+        except LEFT_WITHOUT_ANSWER:
             return None
         return answer.body.get("deleted") is True if answer.status == 200 else None
 
@@ -259,20 +245,12 @@ class LobLetters:
             asyncio.timeout(self._settings.timeout),
             self._session.request(method, path, allow_redirects=False, **options) as response,
         ):
-            content = await response.content.read(_LARGEST_ANSWER)
+            content = await response.read()
             try:
                 body = msgspec.json.decode(content)
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except (ValueError, RecursionError):
                 body = None
-            seconds = response.headers.get("Retry-After", "")
-            return _Answer(
-                response.status,
-                body if isinstance(body, dict) else {},
-                float(seconds) if seconds.isascii() and seconds.isdigit() else None,
-            )
-
-    def _answer(self, envelope: Envelope, name: str | None = None, error: SendError | None = None) -> Handover:
-        return Handover(delivery=envelope.delivery, provider=self.name, provider_id=name, error=error)
+            return _Answer(response.status, body if isinstance(body, dict) else {}, seconds_to_wait(response.headers))
 
 
 _BAD_ADDRESS = SendError(
@@ -287,15 +265,3 @@ def _is_ours(letter: object, delivery: str) -> bool:
         return False
     metadata = letter.get("metadata")
     return isinstance(letter.get("id"), str) and isinstance(metadata, dict) and metadata.get("delivery") == delivery
-
-
-def _typesetting_error(error: Exception) -> SendError:
-    if isinstance(error, Unprintable):
-        return SendError(retry=Retry.NEVER, code=error.code, explanation=error.explanation)
-    return SendError(
-        retry=Retry.NEVER,
-        code="typesetting_failed",
-        explanation="The letter could not be typeset; the operator must look at the typesetter.",
-        provider_code=type(error).__name__,
-        ours=True,
-    )

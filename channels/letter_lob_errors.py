@@ -1,35 +1,17 @@
 """Lob's error codes as a policy: what each means for the address, for a retry, and for staff."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from types import MappingProxyType
 
+from channels.api_errors import ApiErrors, Code, Policy
 from channels.errors import Retry, SendError
 
+_API = ApiErrors("print house", "letter")
+UNANSWERED = _API.unanswered
+"""For a letter whose request left and whose answer did not come or made no sense."""
+NOT_CONNECTED = _API.not_connected
+"""For a letter whose request never left."""
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Policy:
-    """What one error code means."""
-
-    code: str
-    explanation: str
-    retry: Retry = Retry.NEVER
-    ours: bool = False
-    address_dead: bool = False
-    throttled: bool = False
-
-
-_ACCOUNT = Policy(
-    code="account_refused",
-    explanation="The print house does not accept the school's account; the operator must look.",
-    retry=Retry.LATER,
-    ours=True,
-)
-_THROTTLED = Policy(
-    code="throttled",
-    explanation="The print house asked the gateway to slow down.",
-    retry=Retry.LATER,
-    throttled=True,
-)
 _FILE = Policy(
     code="file_refused",
     explanation="The print house cannot print this letter's file; the operator must look.",
@@ -42,24 +24,24 @@ _BUSY = Policy(
     retry=Retry.UNKNOWN,
 )
 
-POLICIES = MappingProxyType(
+POLICIES: Mapping[Code, Policy] = MappingProxyType(
     {
-        "invalid_api_key": _ACCOUNT,
-        "unauthorized": _ACCOUNT,
-        "unauthorized_token": _ACCOUNT,
-        "publishable_key_not_allowed": _ACCOUNT,
-        "forbidden": _ACCOUNT,
-        "email_required": _ACCOUNT,
-        "feature_limit_reached": _ACCOUNT,
-        "payment_method_unverified": _ACCOUNT,
-        "billing_address_required": _ACCOUNT,
+        "invalid_api_key": _API.account,
+        "unauthorized": _API.account,
+        "unauthorized_token": _API.account,
+        "publishable_key_not_allowed": _API.account,
+        "forbidden": _API.account,
+        "email_required": _API.account,
+        "feature_limit_reached": _API.account,
+        "payment_method_unverified": _API.account,
+        "billing_address_required": _API.account,
         "foreign_return_address": Policy(
             code="return_address_refused",
             explanation="The print house wants a return address in the United States; the operator must look.",
             retry=Retry.LATER,
             ours=True,
         ),
-        "rate_limit_exceeded": _THROTTLED,
+        "rate_limit_exceeded": _API.throttled,
         "conflict": _BUSY,
         "address_length_exceeds_limit": Policy(
             code="address_too_long", explanation="The postal address has more than the print house can print."
@@ -82,57 +64,12 @@ POLICIES = MappingProxyType(
 )
 """By Lob's code, in lower case."""
 
-_BY_STATUS = MappingProxyType({401: _ACCOUNT, 402: _ACCOUNT, 403: _ACCOUNT, 404: _ACCOUNT, 429: _THROTTLED})
-
-_REFUSED = Policy(code="refused", explanation="The print house refused this letter.")
-
-_REDIRECTED = Policy(
-    code="wrong_api_address",
-    explanation="The print house's address in the settings leads elsewhere; the operator must correct it.",
-    retry=Retry.LATER,
-    ours=True,
-)
-
-_UNANSWERED = Policy(
-    code="no_answer",
-    explanation="The print house may have taken the letter, but gave no clear answer.",
-    retry=Retry.UNKNOWN,
+_BY_STATUS = MappingProxyType(
+    {401: _API.account, 402: _API.account, 403: _API.account, 404: _API.account, 429: _API.throttled}
 )
 
 
 def refusal_error(status: int, code: str | None, retry_after: float | None) -> SendError:
-    """Translate an HTTP answer that is not 2xx; from 500 on the letter may have been taken, whatever the code says."""
-    if status >= 500 or status == 408:
-        policy = _UNANSWERED
-    elif status < 400:
-        policy = _REDIRECTED
-    else:
-        policy = POLICIES.get((code or "").lower()) or _BY_STATUS.get(status, _REFUSED)
-    return _send_error(policy, code or str(status), retry_after)
-
-
-def unanswered_error() -> SendError:
-    """Answer for a letter whose request left and whose answer did not come or made no sense."""
-    return _send_error(_UNANSWERED, None, None)
-
-
-def not_connected_error() -> SendError:
-    """Answer for a letter whose request never left."""
-    return SendError(
-        retry=Retry.LATER,
-        code="provider_unreachable",
-        explanation="The print house could not be reached; nothing was sent.",
-    )
-
-
-def _send_error(policy: Policy, provider_code: str | None, retry_after: float | None) -> SendError:
-    return SendError(
-        retry=policy.retry,
-        code=policy.code,
-        explanation=policy.explanation,
-        retry_after=retry_after,
-        provider_code=provider_code,
-        ours=policy.ours,
-        address_dead=policy.address_dead,
-        throttled=policy.throttled,
-    )
+    """Translate an HTTP answer that is not 2xx; Lob also writes its codes in capitals."""
+    known = POLICIES.get((code or "").lower()) or _BY_STATUS.get(status)
+    return _API.refusal(known, status, code, retry_after)

@@ -1,6 +1,11 @@
-"""Brings print runs to a print house over SFTP: the server's key is always checked, nothing appears half written."""
+"""Brings print runs to a print house over SFTP: the server's key is always checked, nothing appears half written.
+
+A house may take a file away as soon as it has its name. So each name is noted before it is given: when the answer was
+lost, a provisional file that is still there says that the name was not given, one that is gone that it was.
+"""
 
 import asyncio
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -38,17 +43,21 @@ class SftpCourier:
         self._settings = settings
 
     async def bring(self, folder: Path, run: str, names: Sequence[str]) -> None:
-        """Upload files in this order, each under another name until it is whole; those that are there are left alone.
+        """Upload files in this order, each under another name until it is whole; those the house has had are left out.
 
-        Raises `UploadError`.
+        What was given its name is noted beside the folder. Raises `UploadError`.
         """
+        notes = folder.with_name(f".{run}.brought")
         try:
+            named = await asyncio.to_thread(_names_in, notes)
             async with self._connected() as connection, connection.start_sftp_client() as sftp:
                 target = PurePosixPath(self._settings.path) / run
-                await sftp.makedirs(str(target), exist_ok=True)
                 for name in names:
                     async with asyncio.timeout(_FILE_SECONDS):
-                        await _put(sftp, folder / name, target / name)
+                        if name in named and not await sftp.exists(str(_provisional(target / name))):
+                            continue
+                        await sftp.makedirs(str(target), exist_ok=True)
+                        await _put(sftp, folder / name, target / name, notes)
         except ChannelSettingsError as error:
             raise UploadError(str(error)) from None
         except asyncssh.HostKeyNotVerifiable:
@@ -105,18 +114,40 @@ class SftpCourier:
         )
 
 
-async def _put(sftp: asyncssh.SFTPClient, source: Path, target: PurePosixPath) -> None:
+async def _put(sftp: asyncssh.SFTPClient, source: Path, target: PurePosixPath, notes: Path) -> None:
     """Upload one file, unless it is there: a name is only ever given to what is whole."""
     size = (await asyncio.to_thread(source.stat)).st_size
     if await sftp.exists(str(target)) and (await sftp.stat(str(target))).size == size:
         return
-    part = target.with_name(f".{target.name}.part")
+    part = _provisional(target)
     await sftp.put(str(source), str(part))
     if (await sftp.stat(str(part))).size != size:
         raise UploadError("The print house's SFTP server has kept less than was sent.")
+    await asyncio.to_thread(_note, notes, target.name)
     try:
         await sftp.posix_rename(str(part), str(target))
     except asyncssh.SFTPOpUnsupported:
         if await sftp.exists(str(target)):
             await sftp.remove(str(target))
         await sftp.rename(str(part), str(target))
+
+
+def _provisional(target: PurePosixPath) -> PurePosixPath:
+    return target.with_name(f".{target.name}.part")
+
+
+def _names_in(notes: Path) -> frozenset[str]:
+    """Read which names were about to be given; a line that a crash has cut off was not noted in time."""
+    try:
+        lines = notes.read_text().splitlines(keepends=True)
+    except FileNotFoundError:
+        return frozenset()
+    return frozenset(line.rstrip("\n") for line in lines if line.endswith("\n"))
+
+
+def _note(notes: Path, name: str) -> None:
+    """Note a name durably; raises OSError."""
+    with notes.open("a") as file:
+        file.write(f"\n{name}\n")  # on a line of its own, whatever a crash has left before it
+        file.flush()
+        os.fsync(file.fileno())

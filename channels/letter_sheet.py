@@ -27,6 +27,8 @@ PAGE_LIMIT = 10
 """Five sheets printed on both sides."""
 DEEPEST_HEADING = 4
 ZERO_WIDTH_SPACE = "\u200b"
+WORD_JOINER = "\u2060"
+"""Stands before the page labels of every other letter, unseen."""
 NASTALIQ = frozenset({"ur", "ks", "pa-arab"})
 """Languages whose readers expect the hanging style, not the level one of Arabic."""
 ARABIC = frozenset({"ar", "fa", "ps", "ckb", "sd", "ug"})

@@ -7,7 +7,6 @@ handed over again takes its own place: repeating is harmless, as a run takes eac
 import asyncio
 import datetime as dt
 import os
-import re
 import threading
 from collections.abc import AsyncGenerator, Collection, Sequence
 from pathlib import Path
@@ -15,12 +14,12 @@ from pathlib import Path
 import msgspec
 
 from channels.base import CallbackRequest, Envelope, Handover, Limits, Receipt, Recovery, Sheet
+from channels.delivery_folder import file_refusal, folder_fault
 from channels.errors import ChannelSettingsError, ReceiptRefusedError, Retry, SendError
-from channels.handing_over import WRONG_PAYLOAD
+from channels.handing_over import answered
 
 WAITING = "waiting"
 
-_SAFE_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
 _SHEETS = msgspec.json.Decoder(Sheet)
 _A_DAY = dt.timedelta(days=1)
 """A younger letter may just be handed over."""
@@ -49,13 +48,11 @@ class SpoolLetters:
         """Keep every letter; the whole batch is on the disk before the first answer."""
         if not envelopes:
             return
-        refused = {envelope.delivery: refusal for envelope in envelopes if (refusal := _refusal(envelope))}
+        refused = {envelope.delivery: refusal for envelope in envelopes if (refusal := file_refusal(envelope, Sheet))}
         fit = [envelope for envelope in envelopes if envelope.delivery not in refused]
         failure = await asyncio.to_thread(self._keep, fit)
         for envelope in envelopes:
-            error = refused.get(envelope.delivery, failure)
-            provider_id = None if error else envelope.delivery
-            yield Handover(delivery=envelope.delivery, provider=self.name, provider_id=provider_id, error=error)
+            yield answered(envelope, self.name, refused.get(envelope.delivery, failure) or envelope.delivery)
 
     async def look_up(self, envelopes: Sequence[Envelope]) -> list[Handover | None]:
         """Know nothing: repeating a delivery keeps the same letter once."""
@@ -105,6 +102,11 @@ def read_letter(spool: Path, delivery: str) -> Sheet | None:
         return None
 
 
+def unreadable(spool: Path, deliveries: Collection[str]) -> set[str]:
+    """Name the letters that are gone from the spool, or not whole."""
+    return {delivery for delivery in deliveries if read_letter(spool, delivery) is None}
+
+
 def clear_away(spool: Path, printed: Collection[str]) -> None:
     """Remove letters that nobody waits for any more."""
     for delivery in printed:
@@ -114,12 +116,15 @@ def clear_away(spool: Path, printed: Collection[str]) -> None:
 def left_behind(spool: Path, *, now: dt.datetime) -> list[str]:
     """Name letters that were handed over more than a day ago: some still wait, some were withdrawn since."""
     before = (now - _A_DAY).timestamp()
-    with os.scandir(spool / WAITING) as entries:
-        return [
-            entry.name.removesuffix(".json")
-            for entry in entries
-            if entry.name.endswith(".json") and entry.stat().st_mtime < before
-        ]
+    try:
+        with os.scandir(spool / WAITING) as entries:
+            return [
+                entry.name.removesuffix(".json")
+                for entry in entries
+                if entry.name.endswith(".json") and entry.stat().st_mtime < before
+            ]
+    except FileNotFoundError:  # another run has cleared away the same, or the folder has gone with all that was in it
+        return []
 
 
 def write_durably(path: Path, content: bytes) -> None:
@@ -145,29 +150,13 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _refusal(envelope: Envelope) -> SendError | None:
-    if not isinstance(envelope.payload, Sheet):
-        return WRONG_PAYLOAD
-    if _SAFE_ID.fullmatch(envelope.delivery):
-        return None
-    return SendError(
-        retry=Retry.NEVER,
-        code="unsafe_delivery_id",
-        explanation="The delivery's id cannot name a file; the operator must look at the gateway's ids.",
-        ours=True,
-    )
-
-
 def _fault_of(folder: Path) -> str | None:
-    """Make the folder, try a small file in it, and say in one sentence what is wrong."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        probe = folder / f".probe.{os.getpid()}-{threading.get_ident()}"
-        probe.write_bytes(b"probe")
-        probe.unlink()
-    except OSError as error:
-        return (
-            f"The letter spool {folder} cannot be written ({error.strerror}): "
-            "set GATEWAY_LETTER_SPOOL_DIR to a folder the gateway may write to."
-        )
-    return None
+    """Make spool and folder for our own account alone, and say in one sentence what is wrong.
+
+    What is printed lies beside `folder`: whoever may read that is for the operator to say, on the spool.
+    """
+    faults = (
+        folder_fault(each, name="letter spool", setting="GATEWAY_LETTER_SPOOL_DIR", mode=0o700)
+        for each in (folder.parent, folder)
+    )
+    return next(filter(None, faults), None)

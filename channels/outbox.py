@@ -2,41 +2,22 @@
 
 import asyncio
 import datetime as dt
-import re
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import msgspec
 
 from channels.base import Call, CallbackRequest, Envelope, Handover, Limits, Mail, Receipt, Recovery, Sheet, Text
+from channels.delivery_folder import file_refusal, folder_fault
 from channels.errors import ChannelSettingsError, ReceiptRefusedError, Retry, SendError
-from channels.handing_over import WRONG_PAYLOAD, answer_each
-from channels.outbox_files import append_lines, deliveries_in, fault_of, write_whole
+from channels.handing_over import WRONG_PAYLOAD, answer_each, answered
+from channels.outbox_files import append_lines, deliveries_in, write_whole
+from channels.typesetting import Typeset, pdf_or_error
 
 Failures = Callable[[Envelope], SendError | None]
 """Tells which envelopes fail, for tests and demonstrations: dead addresses, opted-out numbers, outages."""
-
-Typeset = Callable[[Sheet], bytes]
-"""Makes a PDF of a letter; an error with `code` and `explanation` means that this letter can never be printed."""
-
-_SAFE_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
-
-_UNSAFE_ID = SendError(
-    retry=Retry.NEVER,
-    code="unsafe_delivery_id",
-    explanation="The delivery's id cannot name a file; the operator must look at the gateway's ids.",
-    ours=True,
-)
-
-
-@runtime_checkable
-class Unprintable(Protocol):
-    """A typesetter's refusal of one letter, recognised by its shape so that the outbox needs no typesetter."""
-
-    code: str
-    explanation: str
 
 
 def never_fails(_envelope: Envelope) -> SendError | None:
@@ -57,7 +38,7 @@ class _Outbox:
 
     async def open(self) -> None:
         """Make the folder; raises `ChannelSettingsError` when it cannot be written."""
-        if fault := await asyncio.to_thread(fault_of, self._folder):
+        if fault := await asyncio.to_thread(_fault_of, self._folder):
             raise ChannelSettingsError(fault)
 
     async def close(self) -> None:
@@ -71,7 +52,7 @@ class _Outbox:
             if refusal is None:
                 fit.append(envelope)
             else:
-                yield self._answer(envelope, error=refusal)
+                yield answered(envelope, self.name, refusal)
         if fit:
             async with aclosing(self._write(fit)) as written:
                 async for handover in written:
@@ -88,7 +69,7 @@ class _Outbox:
 
     async def check(self) -> str | None:
         """Say what is wrong with the folder, or None."""
-        return await asyncio.to_thread(fault_of, self._folder)
+        return await asyncio.to_thread(_fault_of, self._folder)
 
     def _refusal(self, envelope: Envelope) -> SendError | None:
         """Tell why this envelope cannot be written at all."""
@@ -98,16 +79,13 @@ class _Outbox:
         """Write envelopes that have no refusal, and answer all."""
         raise NotImplementedError
 
-    def _answer(self, envelope: Envelope, name: str | None = None, error: SendError | None = None) -> Handover:
-        return Handover(delivery=envelope.delivery, provider=self.name, provider_id=name, error=error)
-
     def _write_file(self, envelope: Envelope, suffix: str, content: bytes) -> Handover:
         path = self._folder / f"{envelope.delivery}{suffix}"
         try:
             write_whole(path, content)
         except OSError as error:
-            return self._answer(envelope, error=_disk_error(error))
-        return self._answer(envelope, path.name)
+            return answered(envelope, self.name, _disk_error(error))
+        return answered(envelope, self.name, path.name)
 
 
 class OutboxMail(_Outbox):
@@ -117,7 +95,7 @@ class OutboxMail(_Outbox):
         super().__init__(outbox / "email", failures)
 
     def _refusal(self, envelope: Envelope) -> SendError | None:
-        return _file_refusal(envelope, Mail)
+        return file_refusal(envelope, Mail)
 
     async def _write(self, envelopes: Sequence[Envelope]) -> AsyncGenerator[Handover, None]:
         for handover in await asyncio.to_thread(lambda: [self._write_mail(envelope) for envelope in envelopes]):
@@ -125,7 +103,7 @@ class OutboxMail(_Outbox):
 
     def _write_mail(self, envelope: Envelope) -> Handover:
         if not isinstance(envelope.payload, Mail):
-            return self._answer(envelope, error=WRONG_PAYLOAD)
+            return answered(envelope, self.name, WRONG_PAYLOAD)
         return self._write_file(envelope, ".eml", envelope.payload.content)
 
 
@@ -140,7 +118,7 @@ class OutboxLetters(_Outbox):
         self._typeset = typeset
 
     def _refusal(self, envelope: Envelope) -> SendError | None:
-        return _file_refusal(envelope, Sheet)
+        return file_refusal(envelope, Sheet)
 
     def _write(self, envelopes: Sequence[Envelope]) -> AsyncGenerator[Handover, None]:
         return answer_each(envelopes, self._in_thread, concurrency=self.limits.concurrency)
@@ -150,11 +128,10 @@ class OutboxLetters(_Outbox):
 
     def _write_letter(self, envelope: Envelope) -> Handover:
         if not isinstance(envelope.payload, Sheet):
-            return self._answer(envelope, error=WRONG_PAYLOAD)
-        try:
-            pdf = self._typeset(envelope.payload)
-        except Exception as error:  # noqa: BLE001 - one letter's fault must not cost the others their answers
-            return self._answer(envelope, error=_typesetting_error(error))
+            return answered(envelope, self.name, WRONG_PAYLOAD)
+        pdf = pdf_or_error(self._typeset, envelope.payload)
+        if isinstance(pdf, SendError):
+            return answered(envelope, self.name, pdf)
         return self._write_file(envelope, ".pdf", pdf)
 
 
@@ -177,7 +154,8 @@ class _Lines(_Outbox):
         """Find the deliveries that have a line in the file."""
         found = await asyncio.to_thread(deliveries_in, self._path, {envelope.delivery for envelope in envelopes})
         return [
-            self._answer(envelope, envelope.delivery) if envelope.delivery in found else None for envelope in envelopes
+            answered(envelope, self.name, envelope.delivery) if envelope.delivery in found else None
+            for envelope in envelopes
         ]
 
     async def _write(self, envelopes: Sequence[Envelope]) -> AsyncGenerator[Handover, None]:
@@ -192,7 +170,7 @@ class _Lines(_Outbox):
         except OSError as error:
             failure = _disk_error(error)
         for envelope in envelopes:
-            yield self._answer(envelope, None if failure else envelope.delivery, failure)
+            yield answered(envelope, self.name, failure or envelope.delivery)
 
     def _refusal(self, envelope: Envelope) -> SendError | None:
         return None if self._line(envelope) else WRONG_PAYLOAD
@@ -228,10 +206,8 @@ class OutboxCalls(_Lines):
         return {}
 
 
-def _file_refusal(envelope: Envelope, wanted: type[Mail | Sheet]) -> SendError | None:
-    if not isinstance(envelope.payload, wanted):
-        return WRONG_PAYLOAD
-    return None if _SAFE_ID.fullmatch(envelope.delivery) else _UNSAFE_ID
+def _fault_of(folder: Path) -> str | None:
+    return folder_fault(folder, name="outbox folder", setting="GATEWAY_OUTBOX_DIR")
 
 
 def _disk_error(error: OSError) -> SendError:
@@ -240,17 +216,5 @@ def _disk_error(error: OSError) -> SendError:
         code="outbox_not_writable",
         explanation="The outbox folder could not be written; the operator must make room or allow writing.",
         provider_code=error.strerror,
-        ours=True,
-    )
-
-
-def _typesetting_error(error: Exception) -> SendError:
-    if isinstance(error, Unprintable):
-        return SendError(retry=Retry.NEVER, code=error.code, explanation=error.explanation)
-    return SendError(
-        retry=Retry.NEVER,
-        code="typesetting_failed",
-        explanation="The letter could not be typeset; the operator must look at the typesetter.",
-        provider_code=type(error).__name__,
         ours=True,
     )

@@ -62,18 +62,3 @@ def deliveries_in(path: Path, wanted: Collection[str]) -> set[str]:
     except FileNotFoundError:
         return set()
     return found.intersection(wanted)
-
-
-def fault_of(folder: Path) -> str | None:
-    """Make the folder, try a small file in it, and say in one sentence what is wrong."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".probe.{os.getpid()}-{threading.get_ident()}"
-        probe.write_bytes(b"probe")
-        probe.unlink()
-    except OSError as error:
-        return (
-            f"The outbox folder {folder} cannot be written ({error.strerror}): "
-            "set GATEWAY_OUTBOX_DIR to a folder the gateway may write to."
-        )
-    return None

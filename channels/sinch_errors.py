@@ -6,66 +6,40 @@ status, an unknown number on a plain failure.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 
+from channels.api_errors import ApiErrors, Code, Policy
 from channels.base import RejectReason
 from channels.errors import Retry, SendError
 
-_ACCOUNT = SendError(
-    retry=Retry.LATER,
-    code="account_refused",
-    explanation="The text provider does not accept the school's account; the operator must look.",
-    ours=True,
-)
-_SENDER = SendError(
-    retry=Retry.LATER,
-    code="sender_refused",
-    explanation="The text provider refuses the school's sender number; the operator must look.",
-    ours=True,
-)
-_MALFORMED = SendError(
-    retry=Retry.NEVER,
-    code="malformed",
-    explanation="The text provider cannot read what the gateway sends; the operator must look.",
-    ours=True,
-)
-_NUMBER = SendError(
-    retry=Retry.NEVER,
-    code="number_refused",
-    explanation="The text provider does not text to this number; use another channel.",
-)
-_THROTTLED = SendError(
-    retry=Retry.LATER,
-    code="throttled",
-    explanation="The text provider asked the gateway to slow down.",
-    throttled=True,
-)
-_REFUSED = SendError(retry=Retry.NEVER, code="refused", explanation="The text provider refused this text.")
-_REDIRECTED = SendError(
-    retry=Retry.LATER,
-    code="wrong_api_address",
-    explanation="The text provider's address in the settings leads elsewhere; the operator must correct it.",
-    ours=True,
-)
-UNANSWERED = SendError(
-    retry=Retry.UNKNOWN,
-    code="no_answer",
-    explanation="The text provider may have taken the text, but gave no clear answer.",
-)
+_API = ApiErrors("text provider", "text")
+UNANSWERED = _API.unanswered
 """For a text whose request left and whose answer did not come or made no sense."""
-NOT_CONNECTED = SendError(
-    retry=Retry.LATER,
-    code="provider_unreachable",
-    explanation="The text provider could not be reached; nothing was sent.",
-)
+NOT_CONNECTED = _API.not_connected
 """For a text whose request never left."""
 EXPIRED = SendError(
     retry=Retry.NEVER, code="expired", explanation="The time for this text was over before it could be sent."
 )
 """For a text whose time was over before the request left."""
 
-REFUSALS: Mapping[str, SendError] = MappingProxyType(
+_SENDER = Policy(
+    retry=Retry.LATER,
+    code="sender_refused",
+    explanation="The text provider refuses the school's sender number; the operator must look.",
+    ours=True,
+)
+_MALFORMED = Policy(
+    code="malformed",
+    explanation="The text provider cannot read what the gateway sends; the operator must look.",
+    ours=True,
+)
+_NUMBER = Policy(
+    code="number_refused",
+    explanation="The text provider does not text to this number; use another channel.",
+)
+
+REFUSALS: Mapping[Code, Policy] = MappingProxyType(
     {
         "syntax_invalid_json": _MALFORMED,
         "syntax_constraint_violation": _MALFORMED,
@@ -74,28 +48,29 @@ REFUSALS: Mapping[str, SendError] = MappingProxyType(
         "illegal_number_type": _NUMBER,
         "unknown_group": _SENDER,
         "unknown_campaign": _SENDER,
-        "missing_callback_url": _ACCOUNT,
-        "blocked_account": _ACCOUNT,
+        "missing_callback_url": _API.account,
+        "blocked_account": _API.account,
     }
 )
 """By the word that Sinch sends along with 400 and 403."""
 
 _BY_STATUS = MappingProxyType(
-    {401: _ACCOUNT, 402: _ACCOUNT, 403: _ACCOUNT, 404: _REDIRECTED, 405: _REDIRECTED, 415: _MALFORMED, 429: _THROTTLED}
+    {
+        401: _API.account,
+        402: _API.account,
+        403: _API.account,
+        404: _API.redirected,
+        405: _API.redirected,
+        415: _MALFORMED,
+        429: _API.throttled,
+    }
 )
 
 
-def refusal_error(status: int, code: str | None, retry_after: float | None) -> SendError:
-    """Translate an HTTP answer that is not 2xx; from 500 on the text may have been taken, whatever the answer says."""
-    if status >= 500 or status == 408:
-        error = UNANSWERED
-    elif status < 400:
-        error = _REDIRECTED
-    elif status == 429:
-        error = _THROTTLED
-    else:
-        error = REFUSALS.get(code or "") or _BY_STATUS.get(status, _REFUSED)
-    return replace(error, provider_code=code or str(status), retry_after=retry_after)
+def refusal_error(status: int, code: Code, retry_after: float | None) -> SendError:
+    """Translate an HTTP answer that is not 2xx; where it asks to slow down, no word that comes along counts."""
+    known = None if status == 429 else REFUSALS.get(code)
+    return _API.refusal(known or _BY_STATUS.get(status), status, code, retry_after)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,24 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-import aiohttp
 import msgspec
 
-LEFT_WITHOUT_ANSWER = (aiohttp.ClientError, OSError, ValueError, RecursionError)
-"""Broken connections and timeouts, and answers that are not what Sinch documents."""
-
-NEVER_LEFT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
-"""No connection came about. To be looked at first: these are connection errors, too."""
-
-
-class SinchRefusalError(Exception):
-    """Sinch answered, but not with 2xx; holds codes only, since Sinch's words repeat the number."""
-
-    def __init__(self, status: int, code: str | None, retry_after: float | None) -> None:
-        super().__init__(f"HTTP {status}")
-        self.status = status
-        self.code = code
-        self.retry_after = retry_after
+from channels.api_http import RefusalError, api_session, seconds_to_wait
 
 
 class SinchHttp:
@@ -28,16 +13,11 @@ class SinchHttp:
 
     def __init__(self, plan_url: str, token: str, *, connections: int, connect_seconds: float) -> None:
         self._plan_url = plan_url
-        self._session = aiohttp.ClientSession(
-            headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
-            connector=aiohttp.TCPConnector(limit=connections),
-            # The whole call is timed by the caller; only here is it known that nothing has left yet.
-            timeout=aiohttp.ClientTimeout(total=None, connect=connect_seconds),
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
+        headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
+        self._session = api_session(connections, connect_seconds, headers=headers)
 
     async def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Post a JSON object once; raises `SinchRefusalError` for an answer that is not 2xx."""
+        """Post a JSON object once; raises `RefusalError` for an answer that is not 2xx."""
         return await self._request("POST", path, data=msgspec.json.encode(body))
 
     async def get(self, path: str, **query: str) -> dict[str, Any]:
@@ -59,8 +39,7 @@ class SinchHttp:
             # As bytes: the charset that an answer claims may be nonsense, and JSON is in UTF-8.
             content = await answer.read()
             if not 200 <= answer.status < 300:
-                retry_after = _seconds_in(answer.headers.get("Retry-After", ""))
-                raise SinchRefusalError(answer.status, _code_in(content), retry_after)
+                raise RefusalError(answer.status, _code_in(content), seconds_to_wait(answer.headers))
         found = msgspec.json.decode(content)
         if not isinstance(found, dict):
             raise ValueError("Not an object.")  # noqa: TRY004  # for us it is an answer like any other nonsense
@@ -74,7 +53,3 @@ def _code_in(content: bytes) -> str | None:
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
     return code if isinstance(code, str) and code.isascii() and code.isidentifier() and len(code) <= 64 else None
-
-
-def _seconds_in(header: str) -> float | None:
-    return float(header) if header.isascii() and header.isdecimal() and len(header) <= 6 else None

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
+from channels.api_http import CONNECT_SECONDS, LEFT_WITHOUT_ANSWER, NEVER_LEFT, RefusalError, is_url
 from channels.base import CallbackRequest, Envelope, Handover, Inbound, Incoming, Limits, Receipt, Recovery, Text
 from channels.errors import ChannelSettingsError, SendError
-from channels.handing_over import WRONG_PAYLOAD, answer_each
+from channels.handing_over import WRONG_PAYLOAD, answer_each, answered
 from channels.sinch_errors import EXPIRED, NOT_CONNECTED, UNANSWERED, refusal_error
-from channels.sinch_http import LEFT_WITHOUT_ANSWER, NEVER_LEFT, SinchHttp, SinchRefusalError
+from channels.sinch_http import SinchHttp
 from channels.sinch_reports import PROVIDER, UNDER_WAY, e164, news_in, news_in_summary, text_of
 from channels.sinch_signature import believed_report
 
@@ -23,9 +24,6 @@ URGENT_VALIDITY = dt.timedelta(hours=1)
 """An alert that arrives hours late misleads."""
 
 SHORTEST_VALIDITY = dt.timedelta(seconds=1)
-
-CONNECT_SECONDS = 5.0
-"""Shorter than a call may take, so that a connection that never came about is known as such."""
 
 LOOK_UP_WINDOW = dt.timedelta(days=13)
 """How far back a text is looked for; Sinch lists the batches of 14 days."""
@@ -66,9 +64,9 @@ class SinchSettings:
                 self.emergency_sender is not None and not _is_sender(self.emergency_sender)
             ),
             "GATEWAY_SINCH_CALLBACK_SECRET is missing.": not self.callback_secret,
-            "GATEWAY_SINCH_API_BASE_URL must begin with https:// or http://.": not _is_url(self.api_base_url),
+            "GATEWAY_SINCH_API_BASE_URL must begin with https:// or http://.": not is_url(self.api_base_url),
             "GATEWAY_PUBLIC_URL must begin with https:// or http://.": (
-                self.callback_url is not None and not _is_url(self.callback_url)
+                self.callback_url is not None and not is_url(self.callback_url)
             ),
             "Sinch's connections and timeout must be above zero.": self.connections < 1 or self.timeout <= 0,
         }
@@ -142,7 +140,7 @@ class SinchTexts:
         try:
             async with asyncio.timeout(self._settings.timeout):
                 await self._http.get("/batches", page_size="1")
-        except SinchRefusalError as refusal:
+        except RefusalError as refusal:
             return (
                 f"Sinch refuses the account (HTTP {refusal.status}): check GATEWAY_SINCH_SERVICE_PLAN_ID, "
                 "GATEWAY_SINCH_API_TOKEN and the region in GATEWAY_SINCH_API_BASE_URL."
@@ -152,16 +150,17 @@ class SinchTexts:
         return None
 
     async def _hand_over(self, envelope: Envelope) -> Handover:
+        return answered(envelope, self.name, await self._outcome(envelope))
+
+    async def _outcome(self, envelope: Envelope) -> str | SendError:
+        """Give Sinch's id for a text, or what went wrong."""
         text = envelope.payload
         if not isinstance(text, Text):
-            return self._answered(envelope, error=WRONG_PAYLOAD)
+            return WRONG_PAYLOAD
         expires_at = self._expiry(envelope)
         if expires_at - self._now() < SHORTEST_VALIDITY:
-            return self._answered(envelope, error=EXPIRED)
-        outcome = await self._create(self._batch(envelope, text, expires_at))
-        if isinstance(outcome, SendError):
-            return self._answered(envelope, error=outcome)
-        return self._answered(envelope, batch=outcome)
+            return EXPIRED
+        return await self._create(self._batch(envelope, text, expires_at))
 
     def _expiry(self, envelope: Envelope) -> dt.datetime:
         """Give the instant up to which Sinch may keep the text waiting."""
@@ -190,7 +189,7 @@ class SinchTexts:
         try:
             async with asyncio.timeout(self._settings.timeout):
                 answer = await self._opened().post("/batches", batch)
-        except SinchRefusalError as refusal:
+        except RefusalError as refusal:
             return refusal_error(refusal.status, refusal.code, refusal.retry_after)
         except NEVER_LEFT:
             return NOT_CONNECTED
@@ -207,9 +206,9 @@ class SinchTexts:
             for identity in await self._batches_of(envelope.delivery):
                 news = await self._asked_news(identity)
                 if all(receipt.status in UNDER_WAY for receipt in news):
-                    return {envelope.delivery: self._answered(envelope, batch=identity)}
-        except (SinchRefusalError, *LEFT_WITHOUT_ANSWER):
-            return {envelope.delivery: self._answered(envelope, error=UNANSWERED)}
+                    return {envelope.delivery: answered(envelope, self.name, identity)}
+        except (RefusalError, *LEFT_WITHOUT_ANSWER):
+            return {envelope.delivery: answered(envelope, self.name, UNANSWERED)}
         return {envelope.delivery: None}
 
     async def _batches_of(self, delivery: str) -> list[str]:
@@ -234,7 +233,7 @@ class SinchTexts:
     async def _told_news(self, identity: str) -> list[Receipt]:
         try:
             return await self._asked_news(identity)
-        except (SinchRefusalError, *LEFT_WITHOUT_ANSWER):
+        except (RefusalError, *LEFT_WITHOUT_ANSWER):
             return []
 
     async def _asked_news(self, identity: str) -> list[Receipt]:
@@ -252,9 +251,6 @@ class SinchTexts:
             raise RuntimeError("Open the text channel first.")
         return self._http
 
-    def _answered(self, envelope: Envelope, batch: str | None = None, error: SendError | None = None) -> Handover:
-        return Handover(delivery=envelope.delivery, provider=self.name, provider_id=batch, error=error)
-
 
 def _is_sender(text: str) -> bool:
     return re.fullmatch(r"\+?\d{3,15}|[A-Za-z0-9 ]{1,11}", text, re.ASCII) is not None
@@ -262,7 +258,3 @@ def _is_sender(text: str) -> bool:
 
 def _is_token(text: str) -> bool:
     return re.fullmatch(r"[!-~]+", text) is not None
-
-
-def _is_url(text: str) -> bool:
-    return re.match(r"https?://[^/\s]", text) is not None

@@ -3,22 +3,22 @@
 import asyncio
 import datetime as dt
 import math
-from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import aiohttp
 
+from channels.api_http import NEVER_LEFT, RefusalError, is_url
 from channels.base import CallbackRequest, Envelope, Handover, Incoming, Limits, Receipt, Recovery, Text
+from channels.callback_urls import delivery_named
 from channels.errors import ChannelSettingsError, SendError
-from channels.handing_over import WRONG_PAYLOAD, answer_each
-from channels.twilio_account import CLOCKS_DIFFER, LEFT_WITHOUT_ANSWER, NEVER_LEFT, TwilioAccount, is_url
-from channels.twilio_errors import expired_error, not_connected_error, refusal_error, unanswered_error
-from channels.twilio_http import TwilioRefusalError
+from channels.handing_over import WRONG_PAYLOAD, answer_each, answered
+from channels.twilio_account import CLOCKS_DIFFER, LEFT_WITHOUT_ANSWER, TwilioAccount
+from channels.twilio_errors import EXPIRED, NOT_CONNECTED, UNANSWERED, refusal_error
 from channels.twilio_news import PROVIDER, asked_receipt, inbound_text, is_inbound, told_receipt
 from channels.twilio_signature import believed_form
 
@@ -145,14 +145,7 @@ class TwilioTexts:
 
         Two envelopes never share one text. When Twilio cannot be asked, the answer stays unknown.
         """
-        by_number: dict[str, list[Envelope]] = defaultdict(list)
-        for envelope in envelopes:
-            if isinstance(envelope.payload, Text):
-                by_number[envelope.payload.recipient].append(envelope)
-        found: dict[str, Handover] = {}
-        async for answer in answer_each(list(by_number.items()), self._found, concurrency=self._settings.connections):
-            found |= answer
-        return [found.get(envelope.delivery) for envelope in envelopes]
+        return await self._account.look_up(envelopes, Text, self._found)
 
     async def news_of(self, provider_ids: Sequence[str]) -> list[Receipt]:
         """Ask Twilio for texts whose callbacks never came; stops asking where going on would do no good."""
@@ -173,8 +166,7 @@ class TwilioTexts:
         if is_inbound(form):
             urgent = self._urgent_answer(form)
             return [inbound_text(form, at=self._now(), urgent=urgent, answers_stop=settings.answers_stop)]
-        delivery = parse_qs(urlsplit(request.url).query).get("delivery", [None])[0]
-        return [told_receipt(form, delivery, at=self._now())]
+        return [told_receipt(form, delivery_named(request.url), at=self._now())]
 
     async def check(self) -> str | None:
         """Ask Twilio for the account, and say what is wrong with it."""
@@ -183,16 +175,17 @@ class TwilioTexts:
         return await self._account.check() if self._account.is_open else "The text channel is not open."
 
     async def _hand_over(self, envelope: Envelope) -> Handover:
+        return answered(envelope, self.name, await self._outcome(envelope))
+
+    async def _outcome(self, envelope: Envelope) -> str | SendError:
+        """Give Twilio's id for a text, or what went wrong."""
         text = envelope.payload
         if not isinstance(text, Text):
-            return self._answer(envelope, error=WRONG_PAYLOAD)
+            return WRONG_PAYLOAD
         validity = self._validity(envelope)
         if validity < 1:
-            return self._answer(envelope, error=expired_error())
-        outcome = await self._create(envelope, text, validity)
-        if isinstance(outcome, SendError):
-            return self._answer(envelope, error=outcome)
-        return self._answer(envelope, sid=outcome)
+            return EXPIRED
+        return await self._create(envelope, text, validity)
 
     async def _create(self, envelope: Envelope, text: Text, validity: int) -> str | SendError:
         """Post one text, never twice; give Twilio's id for it or what went wrong."""
@@ -201,13 +194,13 @@ class TwilioTexts:
                 message = await self._account.client.messages.create_async(
                     to=text.recipient, body=text.body, validity_period=validity, **self._sender(envelope)
                 )
-        except TwilioRefusalError as refusal:
+        except RefusalError as refusal:
             return refusal_error(refusal.status, refusal.code, refusal.retry_after)
         except NEVER_LEFT:
-            return not_connected_error()
+            return NOT_CONNECTED
         except LEFT_WITHOUT_ANSWER:
-            return unanswered_error()
-        return message.sid if isinstance(message.sid, str) else unanswered_error()
+            return UNANSWERED
+        return message.sid if isinstance(message.sid, str) else UNANSWERED
 
     def _validity(self, envelope: Envelope) -> int:
         """Seconds Twilio may keep the text waiting; below one means that its time is over."""
@@ -240,7 +233,7 @@ class TwilioTexts:
         try:
             async with asyncio.timeout(self._settings.timeout):
                 message = await self._account.client.messages(sid).fetch_async()
-        except TwilioRefusalError as refusal:
+        except RefusalError as refusal:
             return _NoNews.OF_THIS if refusal.status == 404 else _NoNews.AT_ALL
         except (aiohttp.ClientError, OSError):
             return _NoNews.AT_ALL
@@ -248,23 +241,22 @@ class TwilioTexts:
             return _NoNews.OF_THIS
         return asked_receipt(message, sid, at=self._now()) or _NoNews.OF_THIS
 
-    async def _found(self, asked: tuple[str, list[Envelope]]) -> dict[str, Handover]:
+    async def _found(self, number: str, waiting: Sequence[Envelope]) -> dict[str, Handover]:
         """Match the texts Twilio has for one number with the envelopes that wait for an answer."""
-        number, waiting = asked
         try:
             async with asyncio.timeout(self._settings.timeout):
                 # Not filtered by DateSent: a text still queued at Twilio has none and would be missed.
                 messages = await self._account.client.messages.list_async(to=number, limit=LOOK_UP_LIMIT, page_size=100)
             recent = [message for message in messages if self._is_recent(message)]
-        except (TwilioRefusalError, *LEFT_WITHOUT_ANSWER):
-            return {envelope.delivery: self._answer(envelope, error=unanswered_error()) for envelope in waiting}
+        except (RefusalError, *LEFT_WITHOUT_ANSWER):
+            return {envelope.delivery: answered(envelope, self.name, UNANSWERED) for envelope in waiting}
         found: dict[str, Handover] = {}
         # The newest first, as Twilio lists them: so none takes a text that only a later one can have been.
         for envelope in sorted(waiting, key=_earliest, reverse=True):
             match = next((message for message in recent if self._may_be(message, envelope)), None)
             if match is not None:
                 recent.remove(match)
-                found[envelope.delivery] = self._answer(envelope, sid=match.sid)
+                found[envelope.delivery] = answered(envelope, self.name, match.sid)
         return found
 
     def _is_recent(self, message: Any) -> bool:
@@ -279,9 +271,6 @@ class TwilioTexts:
             and message.date_created >= _earliest(envelope) - CLOCKS_DIFFER
             and sender.sent(message)
         )
-
-    def _answer(self, envelope: Envelope, sid: str | None = None, error: SendError | None = None) -> Handover:
-        return Handover(delivery=envelope.delivery, provider=self.name, provider_id=sid, error=error)
 
 
 def _earliest(envelope: Envelope) -> dt.datetime:

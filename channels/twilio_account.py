@@ -2,26 +2,27 @@
 
 import asyncio
 import datetime as dt
-import re
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-import aiohttp
 from twilio.base.exceptions import TwilioException  # type: ignore[import-untyped]  # twilio ships no type marker
 from twilio.rest import Client  # type: ignore[import-untyped]  # the same
 
-from channels.twilio_http import TwilioHttp, TwilioRefusalError
-
-CONNECT_SECONDS = 5.0
-"""Shorter than a request may take, so that a connection that never came about is known as such."""
+from channels import api_http
+from channels.api_http import CONNECT_SECONDS, RefusalError
+from channels.base import Call, Envelope, Handover, Text
+from channels.handing_over import answer_each
+from channels.twilio_http import TwilioHttp
 
 CLOCKS_DIFFER = dt.timedelta(minutes=1)
 """By how much Twilio's clock may be behind ours."""
 
-NEVER_LEFT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
-"""Connections that never came about."""
+LEFT_WITHOUT_ANSWER = (*api_http.LEFT_WITHOUT_ANSWER, TwilioException, TypeError, AttributeError, KeyError)
+"""The same as of other providers, and what Twilio's client makes of answers that are not as documented."""
 
-LEFT_WITHOUT_ANSWER = (TwilioException, aiohttp.ClientError, OSError, ValueError, TypeError, AttributeError, KeyError)
-"""Broken connections and timeouts, and answers that are not what Twilio documents."""
+Find = Callable[[str, Sequence[Envelope]], Awaitable[dict[str, Handover]]]
+"""Matches what Twilio has for a number with the envelopes to it; leaves out those that Twilio has not got."""
 
 
 class TwilioAccount:
@@ -68,12 +69,26 @@ class TwilioAccount:
             raise RuntimeError("Open the Twilio channel before using it.")
         return self._client
 
+    async def look_up(
+        self, envelopes: Sequence[Envelope], kind: type[Text] | type[Call], find: Find
+    ) -> list[Handover | None]:
+        """Find unanswered envelopes, all of one number at a time; None where Twilio has not got it."""
+        by_number: dict[str, list[Envelope]] = defaultdict(list)
+        for envelope in envelopes:
+            if isinstance(envelope.payload, kind):
+                by_number[envelope.payload.recipient].append(envelope)
+        found: dict[str, Handover] = {}
+        answers = answer_each(list(by_number.items()), lambda each: find(*each), concurrency=self._connections)
+        async for answer in answers:
+            found |= answer
+        return [found.get(envelope.delivery) for envelope in envelopes]
+
     async def check(self) -> str | None:
         """Ask Twilio for the account, and say in one sentence what is wrong with it."""
         try:
             async with asyncio.timeout(self._timeout):
                 account = await self.client.api.v2010.accounts(self._sid).fetch_async()
-        except TwilioRefusalError as refusal:
+        except RefusalError as refusal:
             return (
                 f"Twilio refuses the account (HTTP {refusal.status}): "
                 "check GATEWAY_TWILIO_ACCOUNT_SID and GATEWAY_TWILIO_AUTH_TOKEN."
@@ -81,8 +96,3 @@ class TwilioAccount:
         except LEFT_WITHOUT_ANSWER:
             return "Twilio cannot be reached: check the network and GATEWAY_TWILIO_API_BASE_URL."
         return None if account.status == "active" else "Twilio reports that the school's account is not active."
-
-
-def is_url(text: str) -> bool:
-    """Tell whether a setting begins as an address does."""
-    return re.match(r"https?://[^/\s]", text) is not None

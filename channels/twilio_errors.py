@@ -4,26 +4,22 @@ Twilio splits codes over time, so an unknown code falls back on the class of the
 and 21617 are from general knowledge and want checking against Twilio's list.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from types import MappingProxyType
 
+from channels.api_errors import ApiErrors, Code, Policy
 from channels.base import RejectReason
 from channels.errors import Retry, SendError
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Policy:
-    """What one error code means; the same row serves refusals at hand-over and later receipts."""
-
-    code: str
-    explanation: str
-    retry: Retry = Retry.NEVER
-    reason: RejectReason = RejectReason.OTHER
-    retry_after: float | None = None
-    ours: bool = False
-    address_dead: bool = False
-    opted_out: bool = False
-
+_API = ApiErrors("text provider", "text")
+UNANSWERED = _API.unanswered
+"""For a text whose request left and whose answer did not come or made no sense."""
+NOT_CONNECTED = _API.not_connected
+"""For a text whose request never left."""
+EXPIRED = SendError(
+    retry=Retry.NEVER, code="expired", explanation="The time for this text was over before it could be sent."
+)
+"""For a text whose time was over before the request left."""
 
 _NOT_A_MOBILE = Policy(
     code="not_a_mobile",
@@ -41,6 +37,7 @@ _QUEUE_FULL = Policy(
     explanation="The text provider's queue is full; the gateway slows down.",
     retry=Retry.LATER,
     retry_after=30,
+    throttled=True,
 )
 _SENDER = Policy(
     code="sender_refused",
@@ -48,23 +45,12 @@ _SENDER = Policy(
     retry=Retry.LATER,
     ours=True,
 )
-_ACCOUNT = Policy(
-    code="account_refused",
-    explanation="The text provider does not accept the school's account; the operator must look.",
-    retry=Retry.LATER,
-    ours=True,
-)
-_THROTTLED = Policy(
-    code="throttled",
-    explanation="The text provider asked the gateway to slow down.",
-    retry=Retry.LATER,
-)
 
-POLICIES = MappingProxyType(
+POLICIES: Mapping[Code, Policy] = MappingProxyType(
     {
-        20003: _ACCOUNT,
-        20404: _ACCOUNT,
-        20429: _THROTTLED,
+        20003: _API.account,
+        20404: _API.account,
+        20429: _API.throttled,
         21211: Policy(
             code="number_invalid",
             explanation="This is not a valid telephone number.",
@@ -98,7 +84,7 @@ POLICIES = MappingProxyType(
         21617: Policy(code="text_too_long", explanation="The text is longer than the text provider allows."),
         21635: _NOT_A_MOBILE,
         30001: _QUEUE_FULL,
-        30002: _ACCOUNT,
+        30002: _API.account,
         30003: Policy(
             code="handset_unreachable",
             explanation="The phone is switched off or out of reach; try later or another channel.",
@@ -144,70 +130,14 @@ POLICIES = MappingProxyType(
 )
 """By Twilio's code; 20404 and 21212, 21408, 21606, 21617 and 30036 from Twilio's error pages."""
 
-_BY_STATUS = MappingProxyType({401: _ACCOUNT, 404: _ACCOUNT, 429: _THROTTLED})
-
-_REFUSED = Policy(code="refused", explanation="The text provider refused this text.")
-
-_REDIRECTED = Policy(
-    code="wrong_api_address",
-    explanation="The text provider's address in the settings leads elsewhere; the operator must correct it.",
-    retry=Retry.LATER,
-    ours=True,
-)
-
-_UNANSWERED = Policy(
-    code="no_answer",
-    explanation="The text provider may have taken the text, but gave no clear answer.",
-    retry=Retry.UNKNOWN,
-)
+_BY_STATUS = MappingProxyType({401: _API.account, 404: _API.account, 429: _API.throttled})
 
 
 def policy_of(code: int | None) -> Policy:
     """Give the policy of an error code in a receipt; the default is a plain refusal."""
-    return POLICIES.get(code or 0, _REFUSED)
+    return POLICIES.get(code, _API.refused)
 
 
-def refusal_error(status: int, code: int | None, retry_after: float | None) -> SendError:
-    """Translate an HTTP answer that is not 2xx; from 500 on the text may have been taken, whatever the code says."""
-    if status >= 500 or status == 408:
-        policy = _UNANSWERED
-    elif status < 400:
-        policy = _REDIRECTED
-    else:
-        policy = POLICIES.get(code or 0) or _BY_STATUS.get(status, _REFUSED)
-    return _send_error(policy, str(code or status), retry_after)
-
-
-def unanswered_error() -> SendError:
-    """Answer for a text whose request left and whose answer did not come or made no sense."""
-    return _send_error(_UNANSWERED, None, None)
-
-
-def not_connected_error() -> SendError:
-    """Answer for a text whose request never left."""
-    return SendError(
-        retry=Retry.LATER,
-        code="provider_unreachable",
-        explanation="The text provider could not be reached; nothing was sent.",
-    )
-
-
-def expired_error() -> SendError:
-    """Answer for a text whose time was over before the request left."""
-    return SendError(
-        retry=Retry.NEVER, code="expired", explanation="The time for this text was over before it could be sent."
-    )
-
-
-def _send_error(policy: Policy, provider_code: str | None, retry_after: float | None) -> SendError:
-    return SendError(
-        retry=policy.retry,
-        code=policy.code,
-        explanation=policy.explanation,
-        retry_after=retry_after if retry_after is not None else policy.retry_after,
-        provider_code=provider_code,
-        ours=policy.ours,
-        address_dead=policy.address_dead,
-        opted_out=policy.opted_out,
-        throttled=policy in (_THROTTLED, _QUEUE_FULL),
-    )
+def refusal_error(status: int, code: Code, retry_after: float | None) -> SendError:
+    """Translate an HTTP answer that is not 2xx."""
+    return _API.refusal(POLICIES.get(code) or _BY_STATUS.get(status), status, code, retry_after)

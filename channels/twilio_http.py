@@ -10,15 +10,7 @@ from urllib.parse import urlencode
 import aiohttp
 from twilio.http.response import Response  # type: ignore[import-untyped]  # twilio ships no type marker
 
-
-class TwilioRefusalError(Exception):
-    """Twilio answered, but not with 2xx; holds codes only, since Twilio's words repeat the number."""
-
-    def __init__(self, status: int, code: int | None, retry_after: float | None) -> None:
-        super().__init__(f"HTTP {status}")
-        self.status = status
-        self.code = code
-        self.retry_after = retry_after
+from channels.api_http import RefusalError, api_session, seconds_to_wait
 
 
 class TwilioHttp:
@@ -27,15 +19,10 @@ class TwilioHttp:
     is_async = True
 
     def __init__(self, connections: int, connect_seconds: float) -> None:
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=connections),
-            # The whole call is timed by the caller; only here is it known that nothing has left yet.
-            timeout=aiohttp.ClientTimeout(total=None, connect=connect_seconds),
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
+        self._session = api_session(connections, connect_seconds)
 
     async def request(self, method: str, url: str, **options: Any) -> Response:
-        """Make one request, never a second; raises `TwilioRefusalError` for an answer that is not 2xx."""
+        """Make one request, never a second; raises `RefusalError` for an answer that is not 2xx."""
         headers = dict(options.get("headers") or {})
         if auth := options.get("auth"):
             headers["Authorization"] = aiohttp.encode_basic_auth(*auth)
@@ -50,9 +37,7 @@ class TwilioHttp:
         ) as answer:
             text = (await answer.read()).decode("utf-8", "replace")
             if not answer.ok or answer.status >= 300:
-                raise TwilioRefusalError(
-                    answer.status, _code_in(text), _seconds_in(answer.headers.get("Retry-After", ""))
-                )
+                raise RefusalError(answer.status, _code_in(text), seconds_to_wait(answer.headers))
             return Response(answer.status, text, answer.headers)
 
     async def close(self) -> None:
@@ -63,10 +48,6 @@ class TwilioHttp:
 def _code_in(text: str) -> int | None:
     try:
         code = json.loads(text)["code"]
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return None
     return code if isinstance(code, int) else None
-
-
-def _seconds_in(header: str) -> float | None:
-    return float(header) if header.isdecimal() else None

@@ -33,8 +33,8 @@ def believed_form(request: CallbackRequest, secret: str) -> dict[str, str]:
     is, since one that takes too much for a form gives no fields that anybody has signed.
     """
     given = request.headers.get("x-twilio-signature", "")
-    if not given:
-        raise ReceiptRefusedError(403, "The header X-Twilio-Signature is missing.")
+    if not (given and given.isascii()):
+        raise ReceiptRefusedError(403, "The header X-Twilio-Signature is missing, or not ASCII.")
     if len(request.body) > LARGEST_BODY:
         raise ReceiptRefusedError(413, f"The body is longer than {LARGEST_BODY} bytes.")
     if not request.body.isascii() or request.body.count(b"&") >= MOST_FIELDS:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from channels.base import Call, ReceiptStatus, RejectReason
+from channels.base import Apology, Call, ReceiptStatus, RejectReason
 from channels.errors import ReceiptRefusedError
 from channels.voice_languages import Voice, voice_for
 from channels.voice_twiml import (
@@ -44,6 +44,11 @@ WAIT_SECONDS = 2
 
 _ROUNDS = frozenset(str(number) for number in range(1, MOST_ROUNDS + 1))
 _WAITS = frozenset(str(number) for number in range(MOST_WAITS + 1))
+
+
+MACHINE = "machine"
+MACHINE_ONLY = "A machine took the call and was told nothing personal: no person has heard the message."
+"""Code and explanation of a call that a mailbox took: like one that nobody took, it is worth another attempt."""
 
 
 class Step(StrEnum):
@@ -99,6 +104,8 @@ class Heard:
     explanation: str
     code: str | None = None
     reason: RejectReason | None = None
+    again: bool = False
+    """As of a receipt."""
 
 
 _ANSWERED_BY = {Taker.PERSON: "human", Taker.MACHINE: "machine", Taker.FAX: "fax", Taker.UNKNOWN: "unknown"}
@@ -144,7 +151,7 @@ def heard(turn: Turn) -> Heard | None:
         case Step.TAKEN:
             return _TAKEN[turn.taker]
         case Step.INVITED:
-            return _TAKEN[Taker.PERSON] if turn.key else None
+            return _TAKEN[Taker.PERSON] if turn.key else _UNWANTED
         case Step.SAID | Step.TOLD if not turn.key:
             return _SAID if turn.on_line else None
         case Step.SAID | Step.ASKED:
@@ -156,10 +163,7 @@ def heard(turn: Turn) -> Heard | None:
 _TAKEN = {
     Taker.PERSON: Heard(event="person", status=ReceiptStatus.ANSWERED, explanation="Somebody took the call."),
     Taker.MACHINE: Heard(
-        event="machine",
-        status=ReceiptStatus.SENT,
-        code="machine",
-        explanation="A machine took the call and was told nothing personal: no person has heard the message.",
+        event="machine", status=ReceiptStatus.NO_ANSWER, code=MACHINE, explanation=MACHINE_ONLY, again=True
     ),
     Taker.FAX: Heard(
         event="fax",
@@ -175,6 +179,13 @@ _TAKEN = {
         explanation="The call was taken, and nobody can tell whether by a person or a machine.",
     ),
 }
+_UNWANTED = Heard(
+    event="unwanted",
+    status=ReceiptStatus.NO_ANSWER,
+    code="machine_or_person",
+    explanation="The call was taken, and nobody pressed the key that brings the message: no person has heard it.",
+    again=True,
+)
 _SAID = Heard(
     event="spoken", status=ReceiptStatus.DELIVERED, explanation="Somebody stayed on the line until all had been said."
 )
@@ -183,16 +194,20 @@ _CONFIRMED = Heard(
 )
 
 
-def next_words(turn: Turn, call: Call | None, url: str) -> bytes:
+def next_words(turn: Turn, words: Call | Apology, url: str) -> bytes:
     """Answer a question with TwiML; `url` is where the next one is to be asked.
 
-    A call that may not go on, that reached another number than the message is for by now, or that no voice can speak
-    to its end gets the apology.
+    A call that reached another number than the message is for by now, or that no voice can speak to its end, gets the
+    apology that is said where it is not known who listens.
     """
-    voice = voice_for(call.language) if call is not None else None
-    if call is None or voice is None or call.recipient not in {turn.number, ""} or not sayable(call.speech, voice):
+    voice = voice_for(words.language)
+    if voice is None or not sayable(words.speech, voice):
         return apology()
-    talk = _Talk(turn, call, voice, url)
+    if isinstance(words, Apology):
+        return said_last(words.speech, voice)
+    if words.recipient not in {turn.number, ""}:
+        return apology()
+    talk = _Talk(turn, words, voice, url)
     match turn.step:
         case Step.TAKEN:
             return talk.opened()

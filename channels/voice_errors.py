@@ -4,18 +4,33 @@ From Twilio's error pages; 10005, 20404, 21201 and 21212 from their titles alone
 the class of the HTTP status.
 """
 
+from collections.abc import Mapping
 from types import MappingProxyType
 
+from channels.api_errors import ApiErrors, Code, Policy
 from channels.base import RejectReason
 from channels.errors import Retry, SendError
-from channels.twilio_errors import Policy
 
-_ACCOUNT = Policy(
-    code="account_refused",
-    explanation="The telephone provider does not accept the school's account; the operator must look.",
-    retry=Retry.LATER,
-    ours=True,
+_API = ApiErrors("telephone provider", "call", nothing_done="nobody was called")
+UNANSWERED = _API.unanswered
+"""For a call whose request left and whose answer did not come or made no sense."""
+NOT_CONNECTED = _API.not_connected
+"""For a call whose request never left."""
+EXPIRED = SendError(
+    retry=Retry.NEVER, code="expired", explanation="The time for this call was over before it could be made."
 )
+"""For a call whose time was over before the request left."""
+TOO_LONG = SendError(
+    retry=Retry.NEVER, code="too_long", explanation="The text is too long for a call; use another channel."
+)
+"""For a call whose text Twilio would not read to its end."""
+NO_VOICE = SendError(
+    retry=Retry.NEVER,
+    code="no_voice",
+    explanation="The telephone provider has no voice for this language; somebody has to call.",
+)
+"""For a call that no voice could speak: a text in a wrong voice is no message."""
+
 _CALLER = Policy(
     code="caller_refused",
     explanation="The telephone provider refuses the number the school calls from; the operator must look.",
@@ -27,11 +42,6 @@ _SET_UP = Policy(
     explanation="The telephone provider cannot reach the gateway under GATEWAY_PUBLIC_URL; the operator must look.",
     retry=Retry.LATER,
     ours=True,
-)
-_THROTTLED = Policy(
-    code="throttled",
-    explanation="The telephone provider asked the gateway to slow down.",
-    retry=Retry.LATER,
 )
 _INVALID = Policy(
     code="number_invalid",
@@ -62,19 +72,19 @@ _TRIAL = Policy(
     ours=True,
 )
 
-POLICIES = MappingProxyType(
+POLICIES: Mapping[Code, Policy] = MappingProxyType(
     {
-        10001: _ACCOUNT,
+        10001: _API.account,
         10002: _TRIAL,
-        10004: _THROTTLED,
-        10005: _ACCOUNT,
+        10004: _API.throttled,
+        10005: _API.account,
         # Also given while a network is out of reach, so the number is not dead.
         13224: _UNREACHABLE,
         13225: _BARRED,
         13227: _COUNTRY,
-        20003: _ACCOUNT,
-        20404: _ACCOUNT,
-        20429: _THROTTLED,
+        20003: _API.account,
+        20404: _API.account,
+        20429: _API.throttled,
         21201: _INVALID,
         21202: _BARRED,
         21203: _COUNTRY,
@@ -93,9 +103,7 @@ POLICIES = MappingProxyType(
 )
 """By Twilio's code."""
 
-_BY_STATUS = MappingProxyType({401: _ACCOUNT, 404: _ACCOUNT, 429: _THROTTLED})
-
-_REFUSED = Policy(code="refused", explanation="The telephone provider refused this call.")
+_BY_STATUS = MappingProxyType({401: _API.account, 404: _API.account, 429: _API.throttled})
 
 _FAILED = Policy(
     code="call_failed",
@@ -103,67 +111,12 @@ _FAILED = Policy(
     reason=RejectReason.BOUNCED,
 )
 
-_REDIRECTED = Policy(
-    code="wrong_api_address",
-    explanation="The telephone provider's address in the settings leads elsewhere; the operator must correct it.",
-    retry=Retry.LATER,
-    ours=True,
-)
-
-_UNANSWERED = Policy(
-    code="no_answer",
-    explanation="The telephone provider may have taken the call, but gave no clear answer.",
-    retry=Retry.UNKNOWN,
-)
-
 
 def policy_of(code: int | None) -> Policy:
     """Give the policy of an error code in a receipt; the default is a call that could not be connected."""
-    return POLICIES.get(code or 0, _FAILED)
+    return POLICIES.get(code, _FAILED)
 
 
-def refusal_error(status: int, code: int | None, retry_after: float | None) -> SendError:
-    """Translate an HTTP answer that is not 2xx; from 500 on the call may have been taken, whatever the code says."""
-    if status >= 500 or status == 408:
-        policy = _UNANSWERED
-    elif status < 400:
-        policy = _REDIRECTED
-    else:
-        policy = POLICIES.get(code or 0) or _BY_STATUS.get(status, _REFUSED)
-    return SendError(
-        retry=policy.retry,
-        code=policy.code,
-        explanation=policy.explanation,
-        retry_after=retry_after,
-        provider_code=str(code or status),
-        ours=policy.ours,
-        address_dead=policy.address_dead,
-        throttled=policy is _THROTTLED,
-    )
-
-
-UNANSWERED = SendError(retry=_UNANSWERED.retry, code=_UNANSWERED.code, explanation=_UNANSWERED.explanation)
-"""For a call whose request left and whose answer did not come or made no sense."""
-
-NOT_CONNECTED = SendError(
-    retry=Retry.LATER,
-    code="provider_unreachable",
-    explanation="The telephone provider could not be reached; nobody was called.",
-)
-"""For a call whose request never left."""
-
-EXPIRED = SendError(
-    retry=Retry.NEVER, code="expired", explanation="The time for this call was over before it could be made."
-)
-
-TOO_LONG = SendError(
-    retry=Retry.NEVER, code="too_long", explanation="The text is too long for a call; use another channel."
-)
-"""For a call whose text Twilio would not read to its end."""
-
-NO_VOICE = SendError(
-    retry=Retry.NEVER,
-    code="no_voice",
-    explanation="The telephone provider has no voice for this language; somebody has to call.",
-)
-"""For a call that no voice could speak: a text in a wrong voice is no message."""
+def refusal_error(status: int, code: Code, retry_after: float | None) -> SendError:
+    """Translate an HTTP answer that is not 2xx."""
+    return _API.refusal(POLICIES.get(code) or _BY_STATUS.get(status), status, code, retry_after)

@@ -7,7 +7,7 @@ from typing import Any
 
 from channels.base import Receipt, ReceiptStatus
 from channels.errors import Retry
-from channels.voice_conversation import Taker, taker_of
+from channels.voice_conversation import MACHINE, MACHINE_ONLY, Taker, taker_of
 from channels.voice_errors import policy_of
 
 STATUSES: Mapping[str, ReceiptStatus] = MappingProxyType(
@@ -33,7 +33,6 @@ _EXPLANATIONS = MappingProxyType(
         "canceled": "The call was withdrawn at the telephone provider before anybody took it.",
     }
 )
-_MACHINE_ONLY = "A machine took the call and was told nothing personal: no person has heard the message."
 
 
 def call_receipt(provider: str, form: Mapping[str, str], *, delivery: str | None, at: dt.datetime) -> Receipt:
@@ -46,7 +45,7 @@ def call_receipt(provider: str, form: Mapping[str, str], *, delivery: str | None
     if status == "failed":
         what |= _failure(form.get("ErrorCode", ""))
     elif status == "completed" and taker_of(form.get("AnsweredBy", "")) is Taker.MACHINE:
-        what |= {"status": ReceiptStatus.SENT, "code": "machine", "explanation": _MACHINE_ONLY}
+        what |= {"status": ReceiptStatus.NO_ANSWER, "code": MACHINE, "explanation": MACHINE_ONLY, "again": True}
     else:
         what |= {"explanation": _EXPLANATIONS.get(status)}
     return Receipt(

@@ -3,17 +3,17 @@
 import asyncio
 import datetime as dt
 import re
-from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
-from channels.base import Answer, Call, CallbackRequest, Envelope, Handover, Limits, Receipt, Recovery
+from channels.api_http import NEVER_LEFT, RefusalError, is_url
+from channels.base import Answer, Apology, Call, CallbackRequest, Envelope, Handover, Limits, Receipt, Recovery
+from channels.callback_urls import delivery_named
 from channels.errors import ChannelSettingsError, ReceiptRefusedError, SendError
-from channels.handing_over import WRONG_PAYLOAD, answer_each
-from channels.twilio_account import CLOCKS_DIFFER, LEFT_WITHOUT_ANSWER, NEVER_LEFT, TwilioAccount, is_url
-from channels.twilio_http import TwilioRefusalError
+from channels.handing_over import WRONG_PAYLOAD, answer_each, answered
+from channels.twilio_account import CLOCKS_DIFFER, LEFT_WITHOUT_ANSWER, TwilioAccount
 from channels.twilio_signature import believed_form
 from channels.voice_conversation import asking_at, heard, held, next_words, turn_of
 from channels.voice_errors import EXPIRED, NO_VOICE, NOT_CONNECTED, TOO_LONG, UNANSWERED, refusal_error
@@ -121,14 +121,7 @@ class TwilioCalls:
 
         Those of a call can be read 15 minutes after its end; as long as a call may be ours, the answer stays unknown.
         """
-        by_number: dict[str, list[Envelope]] = defaultdict(list)
-        for envelope in envelopes:
-            if isinstance(envelope.payload, Call):
-                by_number[envelope.payload.recipient].append(envelope)
-        found: dict[str, Handover] = {}
-        async for answer in answer_each(list(by_number.items()), self._found, concurrency=self._settings.connections):
-            found |= answer
-        return [found.get(envelope.delivery) for envelope in envelopes]
+        return await self._account.look_up(envelopes, Call, self._found)
 
     def read_receipts(self, request: CallbackRequest) -> list[Receipt]:
         """Read a signed status callback or question; raises `ReceiptRefusedError` for any other request."""
@@ -139,17 +132,16 @@ class TwilioCalls:
             return self._told(request, form)
         if not form.get("CallStatus"):
             raise ReceiptRefusedError(400, "CallStatus is missing.")
-        delivery = parse_qs(urlsplit(request.url).query).get("delivery", [None])[0]
-        return [call_receipt(self.name, form, delivery=delivery, at=self._now())]
+        return [call_receipt(self.name, form, delivery=delivery_named(request.url), at=self._now())]
 
     def asked_about(self, request: CallbackRequest) -> str:
         """Name the delivery that a signed question is about; raises `ReceiptRefusedError`."""
         return turn_of(request.url, believed_form(request, self._settings.auth_token)).delivery
 
-    def instruct(self, request: CallbackRequest, call: Call | None) -> Answer:
-        """Say what happens next in a call; None apologises and ends it."""
+    def instruct(self, request: CallbackRequest, words: Call | Apology) -> Answer:
+        """Say what happens next in a call, or apologise and end it."""
         turn = turn_of(request.url, believed_form(request, self._settings.auth_token))
-        return Answer(content_type=TWIML, body=next_words(turn, call, self._settings.call_url))
+        return Answer(content_type=TWIML, body=next_words(turn, words, self._settings.call_url))
 
     def wait(self, request: CallbackRequest) -> Answer:
         """Hold the line for a moment, and apologise once that was done too often."""
@@ -168,20 +160,21 @@ class TwilioCalls:
         return await self._account.check() if self._account.is_open else "The voice channel is not open."
 
     async def _hand_over(self, envelope: Envelope) -> Handover:
+        return answered(envelope, self.name, await self._outcome(envelope))
+
+    async def _outcome(self, envelope: Envelope) -> str | SendError:
+        """Give Twilio's id for a call, or what went wrong."""
         call = envelope.payload
         if not isinstance(call, Call):
-            return self._answer(envelope, error=WRONG_PAYLOAD)
+            return WRONG_PAYLOAD
         voice = voice_for(call.language)
         if voice is None:
-            return self._answer(envelope, error=NO_VOICE)
+            return NO_VOICE
         if not sayable(call.speech, voice):
-            return self._answer(envelope, error=TOO_LONG)
+            return TOO_LONG
         if envelope.expires_at is not None and envelope.expires_at <= self._now():
-            return self._answer(envelope, error=EXPIRED)
-        outcome = await self._create(call.recipient, envelope.delivery)
-        if isinstance(outcome, SendError):
-            return self._answer(envelope, error=outcome)
-        return self._answer(envelope, sid=outcome)
+            return EXPIRED
+        return await self._create(call.recipient, envelope.delivery)
 
     async def _create(self, number: str, delivery: str) -> str | SendError:
         """Place one call, never twice; give Twilio's id for it or what went wrong."""
@@ -198,7 +191,7 @@ class TwilioCalls:
                     timeout=settings.ring_seconds,
                     time_limit=LONGEST_CALL,
                 )
-        except TwilioRefusalError as refusal:
+        except RefusalError as refusal:
             return refusal_error(refusal.status, refusal.code, refusal.retry_after)
         except NEVER_LEFT:
             return NOT_CONNECTED
@@ -206,22 +199,21 @@ class TwilioCalls:
             return UNANSWERED
         return call.sid if isinstance(call.sid, str) else UNANSWERED
 
-    async def _found(self, asked: tuple[str, list[Envelope]]) -> dict[str, Handover]:
+    async def _found(self, number: str, waiting: Sequence[Envelope]) -> dict[str, Handover]:
         """Match the calls Twilio has for one number with the envelopes that wait for an answer."""
-        number, waiting = asked
         try:
             calls, complete = await self._calls_to(number, min(map(self._earliest, waiting)))
             owners = {call.sid: await self._owner(call.sid) for call in calls}
-        except (TwilioRefusalError, *LEFT_WITHOUT_ANSWER):
-            return {envelope.delivery: self._answer(envelope, error=UNANSWERED) for envelope in waiting}
+        except (RefusalError, *LEFT_WITHOUT_ANSWER):
+            return {envelope.delivery: answered(envelope, self.name, UNANSWERED) for envelope in waiting}
         by_delivery = {delivery: sid for sid, delivery in owners.items() if delivery is not None}
         unclear = None in owners.values() or not complete
         found: dict[str, Handover] = {}
         for envelope in waiting:
             if sid := by_delivery.get(envelope.delivery):
-                found[envelope.delivery] = self._answer(envelope, sid=sid)
+                found[envelope.delivery] = answered(envelope, self.name, sid)
             elif unclear:
-                found[envelope.delivery] = self._answer(envelope, error=UNANSWERED)
+                found[envelope.delivery] = answered(envelope, self.name, UNANSWERED)
         return found
 
     def _earliest(self, envelope: Envelope) -> dt.datetime:
@@ -241,8 +233,8 @@ class TwilioCalls:
         """Name the delivery in the addresses that Twilio asked at during a call; None as long as it tells none."""
         async with asyncio.timeout(self._settings.timeout):
             events = await self._account.client.calls(sid).events.list_async(limit=20)
-        asked = [parse_qs(urlsplit(str((event.request or {}).get("url", ""))).query) for event in events]
-        return next((query["delivery"][0] for query in asked if "delivery" in query), None)
+        named = (delivery_named(str((event.request or {}).get("url", ""))) for event in events)
+        return next(filter(None, named), None)
 
     async def _asked(self, sid: str) -> Receipt | None:
         """Ask Twilio for one call."""
@@ -250,7 +242,7 @@ class TwilioCalls:
             async with asyncio.timeout(self._settings.timeout):
                 call = await self._account.client.calls(sid).fetch_async()
             form = {"CallSid": sid, "CallStatus": str(call.status), "AnsweredBy": call.answered_by or ""}
-        except (TwilioRefusalError, *LEFT_WITHOUT_ANSWER):
+        except (RefusalError, *LEFT_WITHOUT_ANSWER):
             return None
         return call_receipt(self.name, form, delivery=None, at=self._now())
 
@@ -271,9 +263,7 @@ class TwilioCalls:
                 code=news.code,
                 reason=news.reason,
                 explanation=news.explanation,
+                again=news.again,
                 raw=form,
             )
         ]
-
-    def _answer(self, envelope: Envelope, sid: str | None = None, error: SendError | None = None) -> Handover:
-        return Handover(delivery=envelope.delivery, provider=self.name, provider_id=sid, error=error)

@@ -19,7 +19,7 @@ DECISION_SECONDS = 6
 """How long a person may think about which key to press."""
 
 APOLOGY = "We are sorry, this call cannot be continued. Goodbye."
-"""Said where the gateway has nothing for this person, or cannot find out: it tells nothing, not even who calls."""
+"""Said where nobody can tell who listens, or in which language: it tells nothing, not even who calls."""
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Signs that no XML document may hold, however written (XML 1.0, section 2.2)."""
@@ -81,7 +81,7 @@ def ended() -> bytes:
 
 
 def apology() -> bytes:
-    """Say that the call cannot go on; in English, as whose call it is may be what is not known."""
+    """Say that the call cannot go on, in English."""
     return said_last(APOLOGY, VOICES["en"])
 
 

@@ -1,14 +1,11 @@
 """A stand-in for Lob's letters API on loopback: strict about requests, stateful, and able to misbehave."""
 
-import asyncio
 import base64
 import datetime as dt
 import io
-import itertools
 import re
-from collections import deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +16,7 @@ from pypdf import PdfReader
 from channels.base import CallbackRequest
 from channels.letter_lob import LobSettings
 from channels.letter_lob_news import signature
+from tests.channels.web_stand_in import Misbehaviour, StandIn, hyphenated, responds, running
 
 API_KEY = "test_an_invented_key"
 WEBHOOK_SECRET = "an invented webhook secret"
@@ -31,29 +29,27 @@ _KNOWN = re.compile(
     r"|file|color|double_sided|address_placement|mail_type|use_type|metadata\[\w+\]"
 )
 
-Misbehaviour = Callable[[web.Request], Any]
-"""Answers a request in Lob's place; None lets it through."""
-
 
 @dataclass
-class LobServer:
+class LobServer(StandIn):
     """Lob as its callers see it: what it has, what it will do wrong next."""
 
     now: Callable[[], dt.datetime]
-    base_url: str = ""
     letters: dict[str, dict[str, Any]] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
     keys: dict[str, tuple[dict[str, str], bytes]] = field(default_factory=dict)
     """Form and answer of each idempotency key."""
-    posts: list[dict[str, str]] = field(default_factory=list)
-    misbehaviours: deque[Misbehaviour] = field(default_factory=deque)
     printed: set[str] = field(default_factory=set)
     """Letters that cannot be deleted any more."""
-    _numbers: itertools.count = field(default_factory=lambda: itertools.count(1))
 
-    def next_requests(self, *misbehaviours: Misbehaviour) -> None:
-        """Say what the next requests meet with."""
-        self.misbehaviours.extend(misbehaviours)
+    def routes(self) -> list[web.RouteDef]:
+        """Answer what the adapter asks."""
+        return [
+            web.post("/v1/letters", self.create),
+            web.get("/v1/letters", self.listing),
+            web.get("/v1/letters/{id}", self.one),
+            web.delete("/v1/letters/{id}", self.delete),
+        ]
 
     def living(self) -> list[dict[str, Any]]:
         """List the letters that are not deleted."""
@@ -80,11 +76,15 @@ class LobServer:
             if {name: known[name] for name in known if name in same} != texts:
                 return refusal(422, "invalid")
             return web.Response(body=answer, content_type="application/json")
-        if self.misbehaviours and (answered := await self.misbehaviours.popleft()(request)):
+        if answered := await self.misbehaved(request):
             return answered
-        return web.Response(body=self.store(key, texts, pdf), content_type="application/json")
+        return web.Response(body=self.store(texts, key, pdf), content_type="application/json")
 
-    def store(self, key: str, form: dict[str, str], pdf: bytes) -> bytes:
+    def keep(self, request: web.Request) -> None:
+        """Keep the letter under its key."""
+        self.store(self.posts[-1], request.headers["Idempotency-Key"])
+
+    def store(self, form: dict[str, str], key: str = "", pdf: bytes = b"%PDF") -> bytes:
         """Keep a letter as Lob would, and return its resource."""
         letter = {
             "id": f"ltr_{next(self._numbers):016x}",
@@ -121,7 +121,7 @@ class LobServer:
         """Answer `DELETE /v1/letters/{id}`."""
         if problem := self._refusal(request):
             return problem
-        if self.misbehaviours and (answered := await self.misbehaviours.popleft()(request)):
+        if answered := await self.misbehaved(request):
             return answered
         letter = self.letters.get(request.match_info["id"])
         if letter is None or letter["deleted"]:
@@ -165,60 +165,18 @@ def refusal(status: int, code: str, **headers: str) -> web.Response:
     return web.json_response(
         {"error": {"message": "The address of Amina Example was refused", "status_code": status, "code": code}},
         status=status,
-        headers={name.replace("_", "-"): value for name, value in headers.items()},
+        headers=hyphenated(headers),
     )
 
 
 def refuses(status: int, code: str, **headers: str) -> Misbehaviour:
     """Refuse the next request with an error code."""
-
-    async def answer(_request: web.Request) -> web.Response:
-        return refusal(status, code, **headers)
-
-    return answer
+    return responds(lambda: refusal(status, code, **headers))
 
 
-def cuts(server: LobServer, *, stored: bool) -> Misbehaviour:
-    """Take the next letter, keep it or not, and cut the connection without an answer."""
-
-    async def answer(request: web.Request) -> web.StreamResponse:
-        if stored:
-            server.store(request.headers["Idempotency-Key"], server.posts[-1], b"%PDF")
-        assert request.transport is not None
-        request.transport.abort()
-        return web.Response()
-
-    return answer
-
-
-def hangs() -> Misbehaviour:
-    """Take the next request and never answer."""
-
-    async def answer(_request: web.Request) -> web.StreamResponse:
-        await asyncio.Event().wait()
-        raise AssertionError
-
-    return answer
-
-
-@asynccontextmanager
-async def running_lob(now: Callable[[], dt.datetime]) -> AsyncIterator[LobServer]:
+def running_lob(now: Callable[[], dt.datetime]) -> AbstractAsyncContextManager[LobServer]:
     """Serve the stand-in on a free port of loopback."""
-    server = LobServer(now)
-    app = web.Application(client_max_size=5_000_000)
-    app.router.add_post("/v1/letters", server.create)
-    app.router.add_get("/v1/letters", server.listing)
-    app.router.add_get("/v1/letters/{id}", server.one)
-    app.router.add_delete("/v1/letters/{id}", server.delete)
-    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    server.base_url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
-        yield server
-    finally:
-        await runner.cleanup()
+    return running(LobServer(now))
 
 
 def settings_for(server: LobServer, **changes: Any) -> LobSettings:

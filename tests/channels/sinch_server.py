@@ -1,22 +1,20 @@
 """A stand-in for Sinch's SMS API on loopback: strict about requests, stateful, and able to misbehave."""
 
-import asyncio
 import base64
 import datetime as dt
 import hashlib
 import hmac
-import itertools
 import json
 import re
-from collections import deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
 
 from channels.base import CallbackRequest
+from tests.channels.web_stand_in import Misbehaviour, StandIn, hyphenated, responds, running
 
 PLAN_ID = "f00d4711invented"
 API_TOKEN = "an-invented-token-for-tests"
@@ -30,32 +28,26 @@ _FIELDS = frozenset(
     {"from", "to", "body", "type", "delivery_report", "expire_at", "callback_url", "client_reference", "parameters"}
 )
 
-Misbehaviour = Callable[[web.Request], Any]
-"""Answers a request in Sinch's place; None lets the request through."""
-
 
 @dataclass
-class SinchServer:
+class SinchServer(StandIn):
     """Sinch as its callers see it: the batches it keeps, what it will do wrong next."""
 
     now: Callable[[], dt.datetime]
-    base_url: str = ""
     filters: bool = True
     """Whether it lists by our reference, as documented, or leaves that to the caller."""
     batches: list[dict[str, Any]] = field(default_factory=list)
     statuses: dict[str, tuple[str, int]] = field(default_factory=dict)
     """By batch: Sinch's status and code."""
-    posts: list[dict[str, Any]] = field(default_factory=list)
-    """Every POST that was read, also those that were refused or never answered."""
-    misbehaviours: deque[Misbehaviour] = field(default_factory=deque)
-    """One for each of the next requests."""
-    on_the_wire: int = 0
-    most_on_the_wire: int = 0
-    _numbers: itertools.count = field(default_factory=lambda: itertools.count(1))
 
-    def next_requests(self, *misbehaviours: Misbehaviour) -> None:
-        """Say what the next requests meet with."""
-        self.misbehaviours.extend(misbehaviours)
+    def routes(self) -> list[web.RouteDef]:
+        """Answer what the adapter asks."""
+        prefix = "/xms/v1/{plan}/batches"
+        return [
+            web.post(prefix, self.create),
+            web.get(prefix, self.listing),
+            web.get(prefix + "/{batch}/delivery_report", self.report),
+        ]
 
     def texts(self) -> list[str]:
         """Give what the recipients read: placeholders filled in, as Sinch does it."""
@@ -63,9 +55,7 @@ class SinchServer:
 
     async def create(self, request: web.Request) -> web.StreamResponse:
         """Answer `POST /batches`."""
-        self.on_the_wire += 1
-        self.most_on_the_wire = max(self.most_on_the_wire, self.on_the_wire)
-        try:
+        with self.counted():
             if request.content_type != "application/json":
                 return web.Response(status=415)
             batch = await request.json()
@@ -73,8 +63,6 @@ class SinchServer:
             if problem := await self._problem(request) or self._batch_problem(batch):
                 return problem
             return web.json_response(self.store(batch), status=201)
-        finally:
-            self.on_the_wire -= 1
 
     async def listing(self, request: web.Request) -> web.StreamResponse:
         """Answer `GET /batches`, newest first, in pages; without a start it lists one day."""
@@ -149,7 +137,7 @@ class SinchServer:
     async def _problem(self, request: web.Request) -> web.StreamResponse | None:
         if request.headers.get("Authorization") != f"Bearer {API_TOKEN}" or request.match_info["plan"] != PLAN_ID:
             return web.Response(status=401)
-        return await self.misbehaviours.popleft()(request) if self.misbehaviours else None
+        return await self.misbehaved(request)
 
 
 def _filled(batch: dict[str, Any]) -> str:
@@ -195,76 +183,15 @@ def refusal(status: int, code: str, **headers: str) -> web.Response:
     return web.json_response(
         {"code": code, "text": f"The parameter 'to' with {SENDER} was refused"},
         status=status,
-        headers={name.replace("_", "-"): value for name, value in headers.items()},
+        headers=hyphenated(headers),
     )
 
 
 def refuses(status: int, code: str, **headers: str) -> Misbehaviour:
     """Refuse the next request with an error code."""
-
-    async def answer(_request: web.Request) -> web.Response:
-        return refusal(status, code, **headers)
-
-    return answer
+    return responds(lambda: refusal(status, code, **headers))
 
 
-def answers(status: int, body: bytes, content_type: str = "application/json", **headers: str) -> Misbehaviour:
-    """Answer the next request with any status and body."""
-
-    async def answer(_request: web.Request) -> web.Response:
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return web.Response(status=status, body=body, headers={"Content-Type": content_type, **named})
-
-    return answer
-
-
-def passes() -> Misbehaviour:
-    """Let the next request through, for a misbehaviour after it."""
-
-    async def answer(_request: web.Request) -> None:
-        return None
-
-    return answer
-
-
-def cuts(server: SinchServer, *, stored: bool) -> Misbehaviour:
-    """Take the next request, keep the batch or not, and cut the connection without an answer."""
-
-    async def answer(request: web.Request) -> web.StreamResponse:
-        if stored:
-            server.store(server.posts[-1])
-        assert request.transport is not None
-        request.transport.abort()
-        return web.Response()
-
-    return answer
-
-
-def hangs() -> Misbehaviour:
-    """Take the next request and never answer."""
-
-    async def answer(_request: web.Request) -> web.StreamResponse:
-        await asyncio.Event().wait()
-        raise AssertionError
-
-    return answer
-
-
-@asynccontextmanager
-async def running_sinch(now: Callable[[], dt.datetime]) -> AsyncIterator[SinchServer]:
+def running_sinch(now: Callable[[], dt.datetime]) -> AbstractAsyncContextManager[SinchServer]:
     """Serve the stand-in on a free port of loopback."""
-    server = SinchServer(now)
-    app = web.Application()
-    prefix = "/xms/v1/{plan}/batches"
-    app.router.add_post(prefix, server.create)
-    app.router.add_get(prefix, server.listing)
-    app.router.add_get(prefix + "/{batch}/delivery_report", server.report)
-    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    server.base_url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
-        yield server
-    finally:
-        await runner.cleanup()
+    return running(SinchServer(now))

@@ -10,6 +10,7 @@ import channels.base
 from channels.base import (
     STAFF,
     Answer,
+    Apology,
     Askable,
     Call,
     CallbackRequest,
@@ -97,10 +98,10 @@ class Talker(Telephone):
         """Read the delivery."""
         return request.url.rpartition("/")[2]
 
-    def instruct(self, request: CallbackRequest, call: Call | None) -> Answer:
+    def instruct(self, request: CallbackRequest, words: Call | Apology) -> Answer:
         """Say what is said next."""
         del request
-        return Answer(content_type="text/plain", body=b"" if call is None else call.speech.encode())
+        return Answer(content_type="text/plain", body=words.speech.encode())
 
     def wait(self, request: CallbackRequest) -> Answer:
         """Hold the line."""
@@ -157,9 +158,10 @@ async def test_everything_else_is_the_providers_own() -> None:
 async def test_it_asks_and_is_asked_as_far_as_its_provider_can() -> None:
     """Who cannot be asked has no news; who never asks refuses questions."""
     mute = OrByHand(Telephone(), speaks_english)
+    call = Call(recipient="", speech="Yes.", language="en")
     assert await mute.news_of(["CA1"]) == ()
     for ask in (
-        lambda: mute.asked_about(REQUEST), lambda: mute.instruct(REQUEST, None), lambda: mute.wait(REQUEST)
+        lambda: mute.asked_about(REQUEST), lambda: mute.instruct(REQUEST, call), lambda: mute.wait(REQUEST)
     ):  # fmt: skip
         with pytest.raises(ReceiptRefusedError) as refused:
             ask()
@@ -171,7 +173,7 @@ async def test_it_asks_and_is_asked_as_far_as_its_provider_can() -> None:
     await composite.news_of(["CA7"])
     assert talker.asked == ["CA7"]
     assert composite.asked_about(REQUEST) == "telephone"
-    assert composite.instruct(REQUEST, Call(recipient="", speech="Yes.", language="en")).body == b"Yes."
+    assert composite.instruct(REQUEST, call).body == b"Yes."
     assert composite.wait(REQUEST).body == b"Wait."
 
 

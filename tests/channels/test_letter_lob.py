@@ -16,9 +16,10 @@ from channels.errors import ChannelSettingsError, ReceiptRefusedError, Retry
 from channels.letter_lob import LobLetters
 from channels.letter_lob_address import fields_of
 from channels.letter_sheet import US_WINDOW, typeset
-from tests.channels.lob_server import WEBHOOK_SECRET, LobServer, cuts, refuses, running_lob, settings_for, signed
+from tests.channels.lob_server import WEBHOOK_SECRET, LobServer, refuses, running_lob, settings_for, signed
 from tests.channels.sending import sent
 from tests.channels.test_letter_sheet import LETTER
+from tests.channels.web_stand_in import Misbehaviour, answers, cuts
 
 NOW = dt.datetime(2026, 11, 23, 8, 30, tzinfo=dt.UTC)
 AMERICAN = ("Anna Sample", "12 Elm Street", "Springfield, IL", "62701", "United States")
@@ -160,6 +161,36 @@ async def test_each_refusal_has_its_meaning(
     assert "Amina" not in str(error)
 
 
+@pytest.mark.parametrize(
+    ("trouble", "retry", "code"),
+    [
+        (answers(200, "no JSON"), Retry.UNKNOWN, "no_answer"),
+        (answers(200, "[]"), Retry.UNKNOWN, "no_answer"),
+        (answers(200, '{"id": 7}'), Retry.UNKNOWN, "no_answer"),
+        (answers(200, "[" * 100_000), Retry.UNKNOWN, "no_answer"),
+        (answers(401, "[" * 100_000), Retry.LATER, "account_refused"),
+        (answers(429, "", Retry_After="9" * 400), Retry.LATER, "throttled"),
+        (answers(502, "<html>", "text/html"), Retry.UNKNOWN, "no_answer"),
+    ],
+)
+async def test_nonsense_is_judged_by_its_status(
+    lob: LobLetters, server: LobServer, trouble: Misbehaviour, retry: Retry, code: str
+) -> None:
+    """It never counts as taken, nor as refused when the letter may have been taken; and nobody waits for ever."""
+    server.next_requests(trouble)
+    [handover] = await sent(lob, [letter()])
+    assert handover.error is not None
+    assert (handover.error.retry, handover.error.code, handover.error.retry_after) == (retry, code, None)
+
+
+async def test_a_long_answer_is_read_to_its_end(lob: LobLetters, server: LobServer) -> None:
+    """However many pieces it comes in."""
+    found = {"id": "ltr_1", "date_created": NOW.isoformat(), "thumbnails": ["x" * 900_000]}
+    server.next_requests(answers(200, msgspec.json.encode(found)))
+    [handover] = await sent(lob, [letter()])
+    assert handover.provider_id == "ltr_1"
+
+
 async def test_a_repeated_letter_is_printed_once(lob: LobLetters, server: LobServer) -> None:
     """The answer was lost: looking up finds the letter; even a blind repetition carries the same key."""
     server.next_requests(cuts(server, stored=True))
@@ -264,13 +295,13 @@ async def test_a_forged_or_old_webhook_is_refused(lob: LobLetters, change: str) 
     body = msgspec.json.encode(GOOD)
     request = signed(body, NOW)
     if change == "body":
-        request = replace(request, body=body.replace(b"mailed", b"delivered"))
+        request = msgspec.structs.replace(request, body=body.replace(b"mailed", b"delivered"))
     if change == "secret":
         request = signed(body, NOW, WEBHOOK_SECRET + "x")
     if change in {"old", "future"}:
         request = signed(body, NOW + dt.timedelta(minutes=6 if change == "future" else -6))
     if change == "words":
-        request = replace(request, headers={**request.headers, "lob-signature-timestamp": "yesterday"})
+        request = msgspec.structs.replace(request, headers={**request.headers, "lob-signature-timestamp": "yesterday"})
     with pytest.raises(ReceiptRefusedError) as refused:
         lob.read_receipts(request)
     assert refused.value.status == 403

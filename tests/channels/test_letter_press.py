@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ from pypdf import PdfReader
 
 from channels.base import Envelope, Sheet
 from channels.letter_file import make
-from channels.letter_jobs import NUMBER, Binding, Job, Separator
+from channels.letter_jobs import DEADLY, NUMBER, Binding, Job, Separator
 from channels.letter_press import PressError, press
+from channels.letter_sheet import WORD_JOINER
 from channels.letter_spool import SpoolLetters, letter_path
 from tests.channels.sending import sent
 from tests.channels.test_letter_sheet import LETTER, MM, PAGE_HEIGHT, paragraph
@@ -107,12 +109,32 @@ async def test_each_letter_is_where_the_manifest_says(tmp_path: Path, *, duplex:
         pages = range(place.first_page - 1, place.first_page - 1 + place.pages)
         for number, page in enumerate(pages, 1):
             assert f"{number}/{place.pages}" in reader.pages[page].extract_text()
-            assert reader.page_labels[page] == str(number)
+            assert reader.page_labels[page].removeprefix(WORD_JOINER) == str(number)
         taken |= set(pages)
     others = [reader.pages[page].extract_text() for page in range(len(reader.pages)) if page not in taken]
     assert len([text for text in others if text]) == 1  # the separator; the others are blank backs
     assert hashlib.sha256((tmp_path / "file.pdf").read_bytes()).hexdigest() == made.sha256
     assert (tmp_path / "file.pdf").stat().st_size == made.size
+
+
+@pytest.mark.parametrize("duplex", [True, False])
+async def test_letters_of_every_length_follow_each_other(tmp_path: Path, *, duplex: bool) -> None:
+    """One, two, three or four pages, in every order of two: each begins where its own address stands."""
+    lengths = [1, 2, 3, 4]
+    pages = [each for pair in product(lengths, repeat=2) for each in pair]
+    sheets = [
+        replace(LETTER, address=(f"Parent {number}", "1 Weir Street", "ZZ9 9ZZ"), blocks=_story(length))
+        for number, length in enumerate(pages)
+    ]
+    made = make(job(tmp_path, await spooled(tmp_path, sheets), duplex=duplex))
+    assert [place.pages for place in made.places] == pages
+    reader = PdfReader(tmp_path / "file.pdf")
+    for count, (place, sheet) in enumerate(zip(made.places, sheets, strict=True), 1):
+        assert in_window(reader.pages[place.first_page - 1]) == " ".join(sheet.address)
+        for number in range(1, place.pages + 1):
+            # Pages of two families that got mixed up can be told apart.
+            text = reader.pages[place.first_page + number - 2].extract_text()
+            assert text.strip().endswith(f"{count} \N{MIDDLE DOT} {number}/{place.pages}")
 
 
 async def test_a_print_file_is_tagged_in_every_language(tmp_path: Path) -> None:
@@ -170,6 +192,37 @@ async def test_what_cannot_be_printed_is_left_out_and_named(tmp_path: Path) -> N
     }
 
 
+async def test_a_letter_of_an_unknown_form_holds_up_no_other(tmp_path: Path) -> None:
+    """Blocks that this release does not know, left by another one: that letter is named, the others are printed."""
+    odd = replace(LETTER, blocks=({"kind": "heading", "text": 7}, {"text": []}))
+    made = make(job(tmp_path, await spooled(tmp_path, [LETTER, odd])))
+    assert [place.delivery for place in made.places] == ["d0"]
+    assert [(failure.delivery, failure.code) for failure in made.failures] == [("d1", DEADLY)]
+
+
+async def test_a_letter_that_keeps_a_worker_for_ever_holds_up_no_other(tmp_path: Path) -> None:
+    """Its file, and those behind it, are printed without it; the letter is reported."""
+    deliveries = await spooled(tmp_path, mixed())
+    _endless(tmp_path, "d2")
+    jobs = [job(tmp_path, deliveries, name="first.pdf"), job(tmp_path, ["d1"], name="second.pdf")]
+    first, second = await press(jobs, processes=1, patience=3)
+    assert [place.delivery for place in first.places] == [each for each in deliveries if each != "d2"]
+    assert [(failure.delivery, failure.code) for failure in first.failures] == [("d2", DEADLY)]
+    assert "Letters: 6" in PdfReader(tmp_path / "first.pdf").pages[0].extract_text()
+    assert [place.delivery for place in second.places] == ["d1"]
+    assert _children() == []
+
+
+async def test_where_nothing_can_be_set_no_letter_is_to_blame(tmp_path: Path) -> None:
+    """Every worker dies: it is the machine that lacks something, and all letters wait for the operator."""
+    deliveries = await spooled(tmp_path, mixed()[:2])
+    for delivery in deliveries:
+        _endless(tmp_path, delivery)
+    with pytest.raises(PressError, match="too little memory"):
+        await press([job(tmp_path, deliveries)], patience=0.5)
+    assert _children() == []
+
+
 async def test_a_file_without_letters_is_no_file(tmp_path: Path) -> None:
     """A separator alone would be a riddle to the printer."""
     made = make(job(tmp_path, ["gone"]))
@@ -206,6 +259,17 @@ async def test_a_fault_of_the_press_is_told_in_one_sentence(tmp_path: Path) -> N
     with pytest.raises(PressError, match="could not be made"):
         await press([wrong])
     assert _children() == []
+
+
+def _story(pages: int) -> tuple[dict[str, Any], ...]:
+    """Write so much that it fills this many pages."""
+    return tuple(paragraph("\n".join(["A line of a story."] * lines)) for lines in ([30] + [45] * (pages - 1))[-pages:])
+
+
+def _endless(folder: Path, delivery: str) -> None:
+    """Put a letter into the spool that no process ever comes to the end of."""
+    letter_path(folder, delivery).unlink()
+    os.mkfifo(letter_path(folder, delivery))
 
 
 def _files(folder: Path) -> list[Path]:

@@ -1,5 +1,6 @@
 """Print runs on their way to a print house: a real SFTP server on loopback that checks keys and can misbehave."""
 
+import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -21,7 +22,13 @@ class PrintHouse:
     folder: Path
     settings: SftpSettings
     opened: list[str] = field(default_factory=list)
+    taken: dict[str, bytes] = field(default_factory=dict)
+    """What it has moved away to be printed."""
     refuses: Callable[[str], bool] = lambda _name: False
+    takes: Callable[[str], bool] = lambda _name: False
+    """Whether a file is taken away as soon as it has this name."""
+    hangs_up: Callable[[str], bool] = lambda _name: False
+    """Whether the connection is lost before a file has got this name, or right after it, unanswered."""
     connections: int = 0
 
     def files(self) -> dict[str, bytes]:
@@ -52,6 +59,18 @@ async def print_house(folder: Path) -> AsyncIterator[PrintHouse]:
                 raise asyncssh.SFTPFailure("disk full")
             houses[0].opened.append(name)
             return super().open(path, pflags, attrs)
+
+        def posix_rename(self, oldpath: bytes, newpath: bytes) -> None:
+            name, house = newpath.decode().rpartition("/")[2], houses[0]
+            if house.hangs_up(f"before {name}"):
+                raise asyncssh.SFTPConnectionLost("gone")
+            super().posix_rename(oldpath, newpath)
+            if house.takes(name):
+                path = root / newpath.decode().lstrip("/")
+                house.taken[name] = path.read_bytes()
+                path.unlink()
+            if house.hangs_up(f"after {name}"):
+                raise asyncssh.SFTPConnectionLost("gone")
 
     listener = await asyncssh.listen(
         "127.0.0.1",
@@ -111,6 +130,36 @@ async def test_it_goes_on_where_it_was_cut_off(tmp_path: Path) -> None:
         await courier.bring(run, "r1", NAMES)
         assert house.opened == [".SHA256SUMS.part", ".manifest.csv.part"]
         assert house.files() == {f"incoming/r1/{name}": (run / name).read_bytes() for name in NAMES}
+
+
+@pytest.mark.parametrize("moment", [f"{when} {name}" for name in NAMES for when in ("before", "after")])
+async def test_what_the_house_has_taken_away_is_not_brought_again(tmp_path: Path, moment: str) -> None:
+    """It prints each file as it appears; an answer that was lost must not have a family's letter printed twice."""
+    run = a_run(tmp_path)
+    async with print_house(tmp_path) as house:
+        courier = SftpCourier(house.settings)
+        house.takes = lambda _name: True
+        house.hangs_up = lambda now: now == moment
+        with pytest.raises(UploadError):
+            await courier.bring(run, "r1", NAMES)
+        house.hangs_up = lambda _now: False
+        first = dict(house.taken)
+        await courier.bring(run, "r1", NAMES)
+        await courier.bring(run, "r1", NAMES)
+        assert house.taken == {name: (run / name).read_bytes() for name in NAMES}
+        again = [name for name in house.opened if name.removeprefix(".").removesuffix(".part") in first]
+        assert len(again) == len(first)
+        assert house.files() == {}
+
+
+async def test_a_folder_that_the_house_has_taken_away_is_not_made_again(tmp_path: Path) -> None:
+    """The run was brought, and the gateway died before it could write that down: nothing goes a second time."""
+    run = a_run(tmp_path)
+    async with print_house(tmp_path) as house:
+        await SftpCourier(house.settings).bring(run, "r1", NAMES)
+        shutil.rmtree(house.folder / "incoming" / "r1")
+        await SftpCourier(house.settings).bring(run, "r1", NAMES)
+        assert list((house.folder / "incoming").iterdir()) == []
 
 
 async def test_a_server_with_another_key_gets_nothing(tmp_path: Path) -> None:

@@ -84,6 +84,22 @@ async def test_letters_of_long_ago_are_found_and_cleared_away(tmp_path: Path) ->
     assert read_letter(tmp_path, "new") == LETTER
 
 
+async def test_the_spool_is_nobody_elses_to_read(tmp_path: Path) -> None:
+    """Names, addresses and reports, waiting and printed, are for the gateway's own account; an operator may open it."""
+    spool = SpoolLetters(tmp_path / "var" / "spool")
+    await spool.open()
+    private = (tmp_path / "var" / "spool", tmp_path / "var" / "spool" / "waiting")
+    assert [folder.stat().st_mode & 0o777 for folder in private] == [0o700, 0o700]
+    private[0].chmod(0o750)
+    await spool.open()
+    assert private[0].stat().st_mode & 0o777 == 0o750
+
+
+async def test_a_spool_that_has_gone_leaves_nothing_behind(tmp_path: Path) -> None:
+    """What is printed is not held up by a folder that was cleared by hand."""
+    assert left_behind(tmp_path / "nowhere", now=NOW) == []
+
+
 async def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     """The sentence names the setting."""
     (tmp_path / "file").write_text("in the way")

@@ -2,13 +2,13 @@
 
 import asyncio
 import contextlib
-import dataclasses
 import datetime as dt
 import json
 import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,17 +24,13 @@ from tests.channels.sinch_server import (
     CALLBACK_SECRET,
     PLAN_ID,
     SENDER,
-    Misbehaviour,
     SinchServer,
-    answers,
     callback,
-    cuts,
     delivery_report,
-    hangs,
-    passes,
     refuses,
     running_sinch,
 )
+from tests.channels.web_stand_in import Misbehaviour, answers, cuts, hangs, passes
 
 NOW = dt.datetime(2026, 11, 23, 8, 30, tzinfo=dt.UTC)
 CALLBACK_URL = "https://gateway.example.org/v1/receipts/sinch"
@@ -604,7 +600,7 @@ SIGNATURE = "x-sinch-webhook-signature"
 def with_header(name: str, value: str | None) -> CallbackRequest:
     """Change one header of a good callback, or leave it out."""
     headers = {key: kept for key, kept in GOOD.headers.items() if key != name}
-    return dataclasses.replace(GOOD, headers=headers if value is None else {**headers, name: value})
+    return msgspec.structs.replace(GOOD, headers=headers if value is None else {**headers, name: value})
 
 
 def signed(body: Any, at: dt.datetime = NOW, secret: str = CALLBACK_SECRET) -> CallbackRequest:
@@ -622,8 +618,8 @@ def signed(body: Any, at: dt.datetime = NOW, secret: str = CALLBACK_SECRET) -> C
         (with_header(SIGNATURE + "-timestamp", None), 403),
         (with_header(SIGNATURE + "-timestamp", str(int(NOW.timestamp()) + 1)), 403),
         (with_header(SIGNATURE + "-algorithm", "HmacMD5"), 403),
-        (dataclasses.replace(GOOD, body=GOOD.body.replace(b'"d1"', b'"d2"')), 403),
-        (dataclasses.replace(GOOD, body=b""), 403),
+        (msgspec.structs.replace(GOOD, body=GOOD.body.replace(b'"d1"', b'"d2"')), 403),
+        (msgspec.structs.replace(GOOD, body=b""), 403),
         (signed(delivery_report("Delivered", 0, at=NOW), secret="another secret"), 403),
         (signed(delivery_report("Delivered", 0, at=NOW), at=NOW - WINDOW - dt.timedelta(seconds=1)), 403),
         (signed(delivery_report("Delivered", 0, at=NOW), at=NOW + WINDOW + dt.timedelta(seconds=1)), 403),
@@ -658,7 +654,7 @@ def test_a_time_that_is_none_is_refused(timestamp: str) -> None:
     good = signed(delivery_report("Delivered", 0, at=NOW))
     with pytest.raises(ReceiptRefusedError):
         offline().read_receipts(
-            dataclasses.replace(good, headers={**good.headers, SIGNATURE + "-timestamp": timestamp})
+            msgspec.structs.replace(good, headers={**good.headers, SIGNATURE + "-timestamp": timestamp})
         )
 
 

@@ -7,6 +7,7 @@ import datetime as dt
 import socket
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,13 +24,11 @@ from tests.channels.twilio_server import (
     FROM_NUMBER,
     SERVICE_SID,
     TwilioServer,
-    answers,
-    cuts,
-    hangs,
     refuses,
     running_twilio,
     signed_form,
 )
+from tests.channels.web_stand_in import answers, cuts, hangs
 
 NOW = dt.datetime(2026, 11, 23, 8, 30, tzinfo=dt.UTC)
 CALLBACK_URL = "https://gateway.example.org/v1/receipts/twilio"
@@ -179,7 +178,13 @@ async def test_every_refusal_has_its_policy(
 
 
 @pytest.mark.parametrize(
-    ("header", "seconds"), [({"Retry_After": "7"}, 7.0), ({}, None), ({"Retry_After": "soon"}, None)]
+    ("header", "seconds"),
+    [
+        ({"Retry_After": "7"}, 7.0),
+        ({}, None),
+        ({"Retry_After": "soon"}, None),
+        ({"Retry_After": "9" * 400}, None),
+    ],
 )
 async def test_a_throttled_text_waits_as_long_as_twilio_asks(
     texts: TwilioTexts, twilio: TwilioServer, header: dict[str, str], seconds: float | None
@@ -197,6 +202,8 @@ async def test_a_throttled_text_waits_as_long_as_twilio_asks(
         (201, "not JSON", Retry.UNKNOWN, "no_answer"),
         (201, "[]", Retry.UNKNOWN, "no_answer"),
         (201, "{}", Retry.UNKNOWN, "no_answer"),
+        (201, "[" * 100_000, Retry.UNKNOWN, "no_answer"),
+        (401, "[" * 100_000, Retry.LATER, "account_refused"),
         (401, "no JSON either", Retry.LATER, "account_refused"),
         (429, "", Retry.LATER, "throttled"),
         (400, '{"code": "21211"}', Retry.NEVER, "refused"),
@@ -431,18 +438,19 @@ LARGE = receipt({"MessageSid": "SM1", "MessageStatus": "sent", "Body": "x" * 70_
 @pytest.mark.parametrize(
     ("request_", "status"),
     [
-        (dataclasses.replace(GOOD, headers={}), 403),
-        (dataclasses.replace(GOOD, headers={"x-twilio-signature": "é" * 28}), 403),
-        (dataclasses.replace(GOOD, body=GOOD.body.replace(b"sent", b"delivered")), 403),
-        (dataclasses.replace(GOOD, body=GOOD.body + b"&MessageStatus=delivered"), 403),
-        (dataclasses.replace(GOOD, body=b""), 403),
-        (dataclasses.replace(GOOD, url=CALLBACK_URL + "?delivery=another"), 403),
-        (dataclasses.replace(GOOD, url="https://gateway.example.org:99999/"), 403),
+        (msgspec.structs.replace(GOOD, headers={}), 403),
+        (msgspec.structs.replace(GOOD, headers={"x-twilio-signature": "é" * 28}), 403),
+        (msgspec.structs.replace(GOOD, headers={"x-twilio-signature": "\udcff" * 28}), 403),  # bytes that are no text
+        (msgspec.structs.replace(GOOD, body=GOOD.body.replace(b"sent", b"delivered")), 403),
+        (msgspec.structs.replace(GOOD, body=GOOD.body + b"&MessageStatus=delivered"), 403),
+        (msgspec.structs.replace(GOOD, body=b""), 403),
+        (msgspec.structs.replace(GOOD, url=CALLBACK_URL + "?delivery=another"), 403),
+        (msgspec.structs.replace(GOOD, url="https://gateway.example.org:99999/"), 403),
         (LARGE, 413),
-        (dataclasses.replace(GOOD, body=b"MessageSid=%ff"), 400),
-        (dataclasses.replace(GOOD, body=b"MessageSid=\xff"), 400),
-        (dataclasses.replace(GOOD, body=b"no form"), 400),
-        (dataclasses.replace(GOOD, body=b"&".join(b"a%d=1" % n for n in range(300))), 400),
+        (msgspec.structs.replace(GOOD, body=b"MessageSid=%ff"), 400),
+        (msgspec.structs.replace(GOOD, body=b"MessageSid=\xff"), 400),
+        (msgspec.structs.replace(GOOD, body=b"no form"), 400),
+        (msgspec.structs.replace(GOOD, body=b"&".join(b"a%d=1" % n for n in range(300))), 400),
         (receipt({"MessageStatus": "sent"}), 400),
         (receipt({"MessageSid": "SM1"}), 400),
     ],

@@ -5,6 +5,7 @@ import dataclasses
 import datetime as dt
 from collections.abc import AsyncIterator, Mapping
 
+import msgspec
 import pytest
 
 from channels.base import Askable, CallbackRequest, Envelope, Inbound, Receipt, ReceiptStatus, Text
@@ -18,13 +19,11 @@ from tests.channels.twilio_server import (
     FROM_NUMBER,
     SERVICE_SID,
     TwilioServer,
-    answers,
-    cuts,
-    hangs,
     refuses,
     running_twilio,
     signed_form,
 )
+from tests.channels.web_stand_in import answers, cuts, hangs
 
 NOW = dt.datetime(2026, 11, 23, 8, 30, tzinfo=dt.UTC)
 URL = "https://gateway.example.org/v1/receipts/twilio"
@@ -183,7 +182,7 @@ async def test_what_is_asked_for_is_what_the_callback_would_have_told(texts: Twi
     callback = twilio.callback(message["sid"], "undelivered", url=f"{URL}?delivery=d1", ErrorCode="30005")
     [told] = texts.read_receipts(callback)
     assert isinstance(told, Receipt)
-    assert dataclasses.replace(asked, raw=told.raw, delivery=told.delivery) == told
+    assert msgspec.structs.replace(asked, raw=told.raw, delivery=told.delivery) == told
     assert (asked.status, asked.provider_id, asked.address_dead) == (ReceiptStatus.BOUNCED, message["sid"], True)
 
 

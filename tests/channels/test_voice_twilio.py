@@ -7,16 +7,28 @@ from collections.abc import AsyncIterator
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import msgspec
 import pytest
 
-from channels.base import Askable, Call, CallbackRequest, Conversing, Envelope, ReceiptStatus, RejectReason, Text
+from channels.base import (
+    Apology,
+    Askable,
+    Call,
+    CallbackRequest,
+    Conversing,
+    Envelope,
+    ReceiptStatus,
+    RejectReason,
+    Text,
+)
 from channels.errors import ChannelSettingsError, ReceiptRefusedError, Retry
 from channels.voice_conversation import MOST_ROUNDS, MOST_WAITS
 from channels.voice_twilio import TwilioCalls, TwilioCallSettings
 from channels.voice_twiml import APOLOGY
 from tests.channels.sending import sent
 from tests.channels.twilio_calls_server import VOICE_FROM, TwilioCallsServer, checked, running_calls
-from tests.channels.twilio_server import ACCOUNT_SID, AUTH_TOKEN, answers, cuts, hangs, refuses, signed_form
+from tests.channels.twilio_server import ACCOUNT_SID, AUTH_TOKEN, refuses, signed_form
+from tests.channels.web_stand_in import answers, cuts, hangs
 
 NOW = dt.datetime(2026, 11, 23, 8, 30, tzinfo=dt.UTC)
 CALL_URL = "https://gateway.example.org/v1/calls/twilio_voice"
@@ -173,6 +185,8 @@ async def test_a_throttled_call_waits_as_long_as_twilio_asks(calls: TwilioCalls,
     [
         (201, "not JSON", Retry.UNKNOWN, "no_answer"),
         (201, "{}", Retry.UNKNOWN, "no_answer"),
+        (201, "[" * 100_000, Retry.UNKNOWN, "no_answer"),
+        (401, "[" * 100_000, Retry.LATER, "account_refused"),
         (401, "no JSON either", Retry.LATER, "account_refused"),
         (429, "", Retry.LATER, "throttled"),
         (502, "<html>", Retry.UNKNOWN, "no_answer"),
@@ -324,7 +338,7 @@ def question(url: str = f"{CALL_URL}?delivery=d1", **form: str) -> CallbackReque
 
 
 def talked(
-    calls: TwilioCalls, taker: str | None, *keys: str, spoken: Call | None = CALL
+    calls: TwilioCalls, taker: str | None, *keys: str, spoken: Call | Apology = CALL
 ) -> tuple[list[str], list[str]]:
     """Hold a whole conversation; gives what was said, and what news there was of it."""
     said: list[str] = []
@@ -342,6 +356,7 @@ def talked(
     raise AssertionError("the call has no end")
 
 
+SORRY = Apology(speech="Przepraszamy.", language="pl")
 SPEECH, KEYS, NOTE, THANKS = CALL.speech, CALL.keys, CALL.voicemail, CALL.thanks
 NOTE_AND_INVITATION = f"{NOTE} {CALL.invitation}"
 
@@ -356,17 +371,17 @@ NOTE_AND_INVITATION = f"{NOTE} {CALL.invitation}"
         ("human", ["", "2", "", "2", "", "1"], [SPEECH, KEYS, SPEECH, KEYS, SPEECH, KEYS, THANKS], None),
         ("human", ["", "7", "", "1"], [SPEECH, KEYS, SPEECH, KEYS, THANKS], None),
         ("human", ["2"] * 20, [SPEECH] * MOST_ROUNDS, ["answered"]),
-        ("machine_end_beep", [], [NOTE], ["sent"]),
-        ("machine_end_silence", [], [NOTE], ["sent"]),
-        ("machine_end_other", ["1"], [NOTE], ["sent"]),
-        ("machine_start", [], [NOTE], ["sent"]),
+        ("machine_end_beep", [], [NOTE], ["no_answer"]),
+        ("machine_end_silence", [], [NOTE], ["no_answer"]),
+        ("machine_end_other", ["1"], [NOTE], ["no_answer"]),
+        ("machine_start", [], [NOTE], ["no_answer"]),
         ("fax", [], [], ["failed"]),
-        ("unknown", [], [NOTE_AND_INVITATION], ["sent"]),
+        ("unknown", [], [NOTE_AND_INVITATION], ["sent", "no_answer"]),
         ("unknown", ["5"], [NOTE_AND_INVITATION, SPEECH, KEYS, SPEECH, KEYS], None),
         ("unknown", ["1"], [NOTE_AND_INVITATION, SPEECH, KEYS, SPEECH, KEYS], None),
         ("unknown", ["1", "", "1"], [NOTE_AND_INVITATION, SPEECH, KEYS, THANKS], None),
-        (None, [], [NOTE_AND_INVITATION], ["sent"]),
-        ("somebody new", [], [NOTE_AND_INVITATION], ["sent"]),
+        (None, [], [NOTE_AND_INVITATION], ["sent", "no_answer"]),
+        ("somebody new", [], [NOTE_AND_INVITATION], ["sent", "no_answer"]),
     ],
 )
 async def test_the_course_of_a_call(
@@ -416,21 +431,38 @@ async def test_a_machine_for_which_there_is_no_note_is_told_nothing(calls: Twili
     assert talked(calls, "unknown", spoken=silent)[0] == []
 
 
-@pytest.mark.parametrize(
-    "spoken",
-    [None, dataclasses.replace(CALL, recipient="+447700900124"), dataclasses.replace(CALL, language="ur")],
-    ids=["withdrawn", "number changed", "no voice"],
-)
 @pytest.mark.parametrize("taker", ["human", "machine_end_beep", "unknown"])
-async def test_who_may_not_hear_it_hears_an_apology(calls: TwilioCalls, spoken: Call | None, taker: str) -> None:
-    """Not even who calls: the number may be somebody else's by now."""
-    assert talked(calls, taker, spoken=spoken)[0] == [APOLOGY]
+@pytest.mark.parametrize(
+    ("spoken", "said"),
+    [
+        (SORRY, "Przepraszamy."),
+        (dataclasses.replace(SORRY, language="ur"), APOLOGY),
+        (dataclasses.replace(SORRY, speech="przepraszamy " * 10_000), APOLOGY),
+        (dataclasses.replace(CALL, recipient="+447700900124"), APOLOGY),
+        (dataclasses.replace(CALL, language="ur"), APOLOGY),
+    ],
+    ids=["withdrawn", "withdrawn, no voice", "withdrawn, too long", "number changed", "no voice"],
+)
+async def test_who_may_not_hear_it_hears_an_apology(
+    calls: TwilioCalls, spoken: Call | Apology, said: str, taker: str
+) -> None:
+    """Not even who calls; where the number may be somebody else's by now not even in whose language."""
+    assert talked(calls, taker, spoken=spoken)[0] == [said]
+
+
+@pytest.mark.parametrize(("taker", "code"), [("machine_end_beep", "machine"), ("unknown", "machine_or_person")])
+async def test_a_call_that_no_person_heard_is_worth_another(calls: TwilioCalls, taker: str, code: str) -> None:
+    """A mailbox took it, or nobody who wanted the message: staff read that no person has heard it."""
+    step = "&step=invited&round=1" if taker == "unknown" else ""
+    [receipt] = calls.read_receipts(question(f"{CALL_URL}?delivery=d1{step}", AnsweredBy=taker))
+    assert (receipt.status, receipt.again, receipt.code) == (ReceiptStatus.NO_ANSWER, True, code)
+    assert "no person has heard" in (receipt.explanation or "")
 
 
 async def test_a_barred_person_hears_no_more_of_it_in_the_middle(calls: TwilioCalls) -> None:
     """Whether the message may be told is asked at every turn."""
     asked = question(f"{CALL_URL}?delivery=d1&step=said&round=1", Digits="2")
-    assert [say.text for say in checked(calls.instruct(asked, None).body.decode()).iter("Say")] == [APOLOGY]
+    assert [say.text for say in checked(calls.instruct(asked, SORRY).body.decode()).iter("Say")] == [SORRY.speech]
 
 
 async def test_a_gateway_that_cannot_answer_holds_the_line(calls: TwilioCalls) -> None:
@@ -470,9 +502,9 @@ async def test_a_forged_question_learns_nothing(calls: TwilioCalls) -> None:
     """Without Twilio's signature, or under another delivery's address, no word is said."""
     genuine = question(AnsweredBy="human")
     forged = [
-        dataclasses.replace(genuine, headers={}),
-        dataclasses.replace(genuine, url=f"{CALL_URL}?delivery=d2"),
-        dataclasses.replace(genuine, body=genuine.body.replace(b"human", b"tuman")),
+        msgspec.structs.replace(genuine, headers={}),
+        msgspec.structs.replace(genuine, url=f"{CALL_URL}?delivery=d2"),
+        msgspec.structs.replace(genuine, body=genuine.body.replace(b"human", b"tuman")),
     ]
     for request in forged:
         for ask in (calls.asked_about, calls.read_receipts, calls.wait, lambda one: calls.instruct(one, CALL)):
@@ -499,7 +531,7 @@ def report(status: str, **form: str) -> CallbackRequest:
         ("in-progress", {}, ReceiptStatus.ANSWERED, False, None),
         ("completed", {"AnsweredBy": "human"}, ReceiptStatus.ANSWERED, False, None),
         ("completed", {}, ReceiptStatus.ANSWERED, False, None),
-        ("completed", {"AnsweredBy": "machine_end_beep"}, ReceiptStatus.SENT, False, "machine"),
+        ("completed", {"AnsweredBy": "machine_end_beep"}, ReceiptStatus.NO_ANSWER, True, "machine"),
         ("busy", {}, ReceiptStatus.BUSY, True, None),
         ("no-answer", {}, ReceiptStatus.NO_ANSWER, True, None),
         ("failed", {}, ReceiptStatus.FAILED, False, "call_failed"),
@@ -514,7 +546,7 @@ def report(status: str, **form: str) -> CallbackRequest:
 async def test_every_status_has_its_meaning(
     calls: TwilioCalls, status: str, form: dict[str, str], news: ReceiptStatus, code: str | None, *, again: bool
 ) -> None:
-    """A busy line and a telephone nobody takes are worth another attempt; a machine is no person."""
+    """A busy line and a telephone that no person takes are worth another attempt; a machine is no person."""
     [receipt] = calls.read_receipts(report(status, **form))
     assert (receipt.status, receipt.again, receipt.code) == (news, again, code)
     assert (receipt.delivery, receipt.provider_id, receipt.event_id) == ("d1", "CA1", f"CA1:{status}")
@@ -536,10 +568,10 @@ async def test_no_two_events_of_a_call_are_taken_for_one(calls: TwilioCalls) -> 
     requests += [question(AnsweredBy=taker) for taker in ("human", "machine_end_beep", "fax", "unknown")]
     requests += [
         question(f"{CALL_URL}?delivery=d1&step={step}&round=1", Digits=key)
-        for step, key in [("said", ""), ("asked", "1")]
+        for step, key in [("said", ""), ("asked", "1"), ("invited", "")]
     ]
     events = [receipt.event_id for request in requests for receipt in calls.read_receipts(request)]
-    assert len(set(events)) == len(events) == 10
+    assert len(set(events)) == len(events) == 11
     repeated = question(f"{CALL_URL}?delivery=d1&step=said&round=2")
     assert calls.read_receipts(repeated)[0].event_id in events
 
@@ -560,7 +592,7 @@ async def test_twilio_can_be_asked_for_what_it_did_not_tell(calls: TwilioCalls, 
     news = await calls.news_of([*(str(handover.provider_id) for handover in handovers), "CA-unknown"])
     by_sid = {placed["sid"]: placed["status"] for placed in twilio.calls}
     assert {receipt.event_id for receipt in news} == {f"{sid}:{status}" for sid, status in by_sid.items()}
-    assert {receipt.status for receipt in news} == {ReceiptStatus.BUSY, ReceiptStatus.SENT}
+    assert {receipt.status for receipt in news} == {ReceiptStatus.BUSY, ReceiptStatus.NO_ANSWER, ReceiptStatus.SENT}
     twilio.next_requests(refuses(500, 20500))
     assert await calls.news_of([str(handovers[0].provider_id)]) == []
 

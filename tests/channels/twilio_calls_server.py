@@ -1,12 +1,10 @@
 """A stand-in for Twilio's calls API on loopback: it places calls, and asks us what to say to whoever takes them."""
 
-import base64
+import datetime as dt
 import email.utils
-import itertools
 import re
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
@@ -16,7 +14,8 @@ import aiohttp
 from aiohttp import web
 
 from channels.base import CallbackRequest
-from tests.channels.twilio_server import ACCOUNT_SID, AUTH_TOKEN, Misbehaviour, refusal, signed_form
+from tests.channels.twilio_server import ACCOUNT_SID, PREFIX, TwilioAccountServer, refusal, signed_form
+from tests.channels.web_stand_in import running
 
 VOICE_FROM = "+441632960000"
 _E164 = re.compile(r"\+[1-9]\d{6,14}")
@@ -62,48 +61,34 @@ class Talk:
 
 
 @dataclass
-class TwilioCallsServer:
+class TwilioCallsServer(TwilioAccountServer):
     """Twilio as its callers and the called see it."""
 
-    now: Callable[[], Any]
-    account_status: str = "active"
-    base_url: str = ""
     gateway: tuple[str, str] = ("", "")
     """The gateway's public address, and where it really listens."""
     ends_at_once: bool = False
     """Whether every call is over as soon as it is placed, and what was asked during it can be read."""
     calls: list[dict[str, Any]] = field(default_factory=list)
-    posts: list[dict[str, str]] = field(default_factory=list)
-    """Every POST that was read, also those that were refused or never answered."""
-    misbehaviours: deque[Misbehaviour] = field(default_factory=deque)
-    """One for each of the next requests."""
-    on_the_wire: int = 0
-    most_on_the_wire: int = 0
-    _numbers: itertools.count = field(default_factory=lambda: itertools.count(1))
 
-    def next_requests(self, *misbehaviours: Misbehaviour) -> None:
-        """Say what the next requests meet with."""
-        self.misbehaviours.extend(misbehaviours)
-
-    async def account(self, request: web.Request) -> web.StreamResponse:
-        """Answer `GET /Accounts/{sid}.json`."""
-        if problem := await self._problem(request):
-            return problem
-        return web.json_response({"sid": ACCOUNT_SID, "status": self.account_status})
+    def routes(self) -> list[web.RouteDef]:
+        """Answer what the adapter asks."""
+        return [
+            *super().routes(),
+            web.post(PREFIX + "/Calls.json", self.create),
+            web.get(PREFIX + "/Calls.json", self.listing),
+            web.get(PREFIX + "/Calls/{sid}.json", self.one),
+            web.get(PREFIX + "/Calls/{sid}/Events.json", self.events),
+        ]
 
     async def create(self, request: web.Request) -> web.StreamResponse:
         """Answer `POST /Calls.json`."""
         posted = await request.post()
         form = {name: " ".join(map(str, posted.getall(name))) for name in posted}
         self.posts.append(form)
-        self.on_the_wire += 1
-        self.most_on_the_wire = max(self.most_on_the_wire, self.on_the_wire)
-        try:
+        with self.counted():
             if problem := await self._problem(request) or _form_problem(form):
                 return problem
             return web.json_response(_shown(self.store(form)), status=201)
-        finally:
-            self.on_the_wire -= 1
 
     async def listing(self, request: web.Request) -> web.StreamResponse:
         """Answer `GET /Calls.json`, newest first."""
@@ -248,14 +233,6 @@ class TwilioCallsServer:
     def _call(self, sid: str) -> dict[str, Any] | None:
         return next((call for call in self.calls if call["sid"] == sid), None)
 
-    async def _problem(self, request: web.Request) -> web.StreamResponse | None:
-        credentials = base64.b64encode(f"{ACCOUNT_SID}:{AUTH_TOKEN}".encode()).decode()
-        if request.headers.get("Authorization") != f"Basic {credentials}":
-            return refusal(401, 20003)
-        if request.match_info["account"] != ACCOUNT_SID:
-            return refusal(404, 20404)
-        return await self.misbehaviours.popleft()(request) if self.misbehaviours else None
-
 
 def checked(twiml: str) -> ET.Element:
     """Read TwiML as strictly as Twilio: known verbs in their places, and nothing too long for its voice."""
@@ -273,26 +250,9 @@ def checked(twiml: str) -> ET.Element:
     return document
 
 
-@asynccontextmanager
-async def running_calls(now: Callable[[], Any]) -> AsyncIterator[TwilioCallsServer]:
+def running_calls(now: Callable[[], dt.datetime]) -> AbstractAsyncContextManager[TwilioCallsServer]:
     """Serve the stand-in on a free port of loopback."""
-    server = TwilioCallsServer(now)
-    app = web.Application()
-    prefix = "/2010-04-01/Accounts/{account}"
-    app.router.add_get(prefix + ".json", server.account)
-    app.router.add_post(prefix + "/Calls.json", server.create)
-    app.router.add_get(prefix + "/Calls.json", server.listing)
-    app.router.add_get(prefix + "/Calls/{sid}.json", server.one)
-    app.router.add_get(prefix + "/Calls/{sid}/Events.json", server.events)
-    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    server.base_url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
-        yield server
-    finally:
-        await runner.cleanup()
+    return running(TwilioCallsServer(now))
 
 
 def delivery_in(url: str) -> str | None:

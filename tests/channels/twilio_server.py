@@ -1,14 +1,11 @@
 """A stand-in for Twilio's message API on loopback: strict about requests, stateful, and able to misbehave."""
 
-import asyncio
 import base64
 import datetime as dt
 import email.utils
-import itertools
 import re
-from collections import deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -17,6 +14,7 @@ from aiohttp import web
 from twilio.request_validator import RequestValidator
 
 from channels.base import CallbackRequest
+from tests.channels.web_stand_in import Misbehaviour, StandIn, hyphenated, responds, running
 
 ACCOUNT_SID = "AC" + "1" * 32
 AUTH_TOKEN = "an invented token for tests"
@@ -26,32 +24,52 @@ SERVICE_SID = "MG" + "2" * 32
 
 _E164 = re.compile(r"\+[1-9]\d{6,14}")
 
-Misbehaviour = Callable[[web.Request], Any]
-"""Answers a POST in Twilio's place; None lets the request through."""
+PREFIX = "/2010-04-01/Accounts/{account}"
 
 
 @dataclass
-class TwilioServer:
-    """Twilio as its callers see it: what it stored, what it will do wrong next."""
+class TwilioAccountServer(StandIn):
+    """One account at Twilio, whatever is sent with it."""
 
     now: Callable[[], dt.datetime]
-    page_size: int = 50
     account_status: str = "active"
-    base_url: str = ""
+
+    def routes(self) -> list[web.RouteDef]:
+        """Answer what the adapters ask."""
+        return [web.get(PREFIX + ".json", self.account)]
+
+    async def account(self, request: web.Request) -> web.StreamResponse:
+        """Answer `GET /Accounts/{sid}.json`."""
+        if problem := await self._problem(request):
+            return problem
+        return web.json_response({"sid": ACCOUNT_SID, "status": self.account_status})
+
+    async def _problem(self, request: web.Request) -> web.StreamResponse | None:
+        credentials = base64.b64encode(f"{ACCOUNT_SID}:{AUTH_TOKEN}".encode()).decode()
+        if request.headers.get("Authorization") != f"Basic {credentials}":
+            return refusal(401, 20003)
+        if request.match_info["account"] != ACCOUNT_SID:
+            return refusal(404, 20404)
+        return await self.misbehaved(request)
+
+
+@dataclass
+class TwilioServer(TwilioAccountServer):
+    """Twilio as its callers see it: what it stored, what it will do wrong next."""
+
+    page_size: int = 50
     messages: list[dict[str, Any]] = field(default_factory=list)
-    posts: list[dict[str, str]] = field(default_factory=list)
-    """Every POST that was read, also those that were refused or never answered."""
     fetches: list[str] = field(default_factory=list)
     """The ids of the messages that were asked for."""
-    misbehaviours: deque[Misbehaviour] = field(default_factory=deque)
-    """One for each of the next requests."""
-    on_the_wire: int = 0
-    most_on_the_wire: int = 0
-    _numbers: itertools.count = field(default_factory=lambda: itertools.count(1))
 
-    def next_requests(self, *misbehaviours: Misbehaviour) -> None:
-        """Say what the next requests meet with."""
-        self.misbehaviours.extend(misbehaviours)
+    def routes(self) -> list[web.RouteDef]:
+        """Answer what the adapter asks."""
+        return [
+            *super().routes(),
+            web.post(PREFIX + "/Messages.json", self.create),
+            web.get(PREFIX + "/Messages.json", self.listing),
+            web.get(PREFIX + "/Messages/{sid}.json", self.fetch),
+        ]
 
     def callback(
         self, sid: str, status: str, *, url: str, signed_url: str | None = None, **more: str
@@ -79,24 +97,14 @@ class TwilioServer:
         }
         return signed_form(form, url=url)
 
-    async def account(self, request: web.Request) -> web.Response:
-        """Answer `GET /Accounts/{sid}.json`."""
-        if problem := await self._problem(request):
-            return problem
-        return web.json_response({"sid": ACCOUNT_SID, "status": self.account_status})
-
     async def create(self, request: web.Request) -> web.StreamResponse:
         """Answer `POST /Messages.json`."""
         form = {name: str(value) for name, value in (await request.post()).items()}
         self.posts.append(form)
-        self.on_the_wire += 1
-        self.most_on_the_wire = max(self.most_on_the_wire, self.on_the_wire)
-        try:
+        with self.counted():
             if problem := await self._problem(request) or _form_problem(form):
                 return problem
             return web.json_response(self.store(form), status=201)
-        finally:
-            self.on_the_wire -= 1
 
     async def listing(self, request: web.Request) -> web.Response:
         """Answer `GET /Messages.json`, newest first, in pages."""
@@ -116,15 +124,11 @@ class TwilioServer:
     async def fetch(self, request: web.Request) -> web.StreamResponse:
         """Answer `GET /Messages/{sid}.json`."""
         self.fetches.append(request.match_info["sid"])
-        self.on_the_wire += 1
-        self.most_on_the_wire = max(self.most_on_the_wire, self.on_the_wire)
-        try:
+        with self.counted():
             if problem := await self._problem(request):
                 return problem
             found = [message for message in self.messages if message["sid"] == request.match_info["sid"]]
             return web.json_response(found[0]) if found else refusal(404, 20404)
-        finally:
-            self.on_the_wire -= 1
 
     def store(self, form: dict[str, str]) -> dict[str, Any]:
         """Keep a message as Twilio would, and return its resource."""
@@ -144,14 +148,6 @@ class TwilioServer:
         self.messages.append(message)
         return message
 
-    async def _problem(self, request: web.Request) -> web.StreamResponse | None:
-        credentials = base64.b64encode(f"{ACCOUNT_SID}:{AUTH_TOKEN}".encode()).decode()
-        if request.headers.get("Authorization") != f"Basic {credentials}":
-            return refusal(401, 20003)
-        if request.match_info["account"] != ACCOUNT_SID:
-            return refusal(404, 20404)
-        return await self.misbehaviours.popleft()(request) if self.misbehaviours else None
-
 
 def signed_form(form: dict[str, str], *, url: str, signed_url: str | None = None) -> CallbackRequest:
     """Post a form to a URL with the signature Twilio's own library gives it."""
@@ -164,70 +160,18 @@ def refusal(status: int, code: int, **headers: str) -> web.Response:
     return web.json_response(
         {"code": code, "message": f"The 'To' number {FROM_NUMBER} was refused", "status": status},
         status=status,
-        headers={name.replace("_", "-"): value for name, value in headers.items()},
+        headers=hyphenated(headers),
     )
 
 
 def refuses(status: int, code: int, **headers: str) -> Misbehaviour:
     """Refuse the next request with an error code."""
-
-    async def answer(_request: web.Request) -> web.Response:
-        return refusal(status, code, **headers)
-
-    return answer
+    return responds(lambda: refusal(status, code, **headers))
 
 
-def answers(status: int, body: str) -> Misbehaviour:
-    """Answer the next request with any status and body."""
-
-    async def answer(_request: web.Request) -> web.Response:
-        return web.Response(status=status, text=body, content_type="application/json")
-
-    return answer
-
-
-def cuts(server: Any, *, stored: bool) -> Misbehaviour:
-    """Take the next request, keep the message or not, and cut the connection without an answer."""
-
-    async def answer(request: web.Request) -> web.StreamResponse:
-        if stored:
-            server.store(server.posts[-1])
-        assert request.transport is not None
-        request.transport.abort()
-        return web.Response()
-
-    return answer
-
-
-def hangs() -> Misbehaviour:
-    """Take the next request and never answer."""
-
-    async def answer(_request: web.Request) -> web.StreamResponse:
-        await asyncio.Event().wait()
-        raise AssertionError
-
-    return answer
-
-
-@asynccontextmanager
-async def running_twilio(now: Callable[[], dt.datetime]) -> AsyncIterator[TwilioServer]:
+def running_twilio(now: Callable[[], dt.datetime]) -> AbstractAsyncContextManager[TwilioServer]:
     """Serve the stand-in on a free port of loopback."""
-    server = TwilioServer(now)
-    app = web.Application()
-    prefix = "/2010-04-01/Accounts/{account}"
-    app.router.add_get(prefix + ".json", server.account)
-    app.router.add_post(prefix + "/Messages.json", server.create)
-    app.router.add_get(prefix + "/Messages.json", server.listing)
-    app.router.add_get(prefix + "/Messages/{sid}.json", server.fetch)
-    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    server.base_url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
-        yield server
-    finally:
-        await runner.cleanup()
+    return running(TwilioServer(now))
 
 
 def _form_problem(form: dict[str, str]) -> web.Response | None:

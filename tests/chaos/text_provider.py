@@ -16,6 +16,7 @@ from aiohttp import web
 
 from gateway.assembly import utc_now
 from tests.channels.twilio_server import TwilioServer, refusal
+from tests.channels.web_stand_in import running
 from tests.chaos.faults import Fault
 
 _ODDS = {Fault.TEXT_429: 0.5, Fault.TEXT_500: 0.4, Fault.TEXT_TIMEOUT: 0.3, Fault.TEXT_CUT: 0.5}
@@ -122,20 +123,9 @@ async def _form(request: web.Request) -> dict[str, str]:
 async def running_provider(chance: random.Random) -> AsyncIterator[TextProvider]:
     """Serve a text provider on a free port of loopback."""
     provider = TextProvider(chance)
-    app = web.Application()
-    prefix = "/2010-04-01/Accounts/{account}"
-    app.router.add_get(prefix + ".json", provider.account)
-    app.router.add_post(prefix + "/Messages.json", provider.create)
-    app.router.add_get(prefix + "/Messages.json", provider.listing)
-    app.router.add_get(prefix + "/Messages/{sid}.json", provider.fetch)
-    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    provider.base_url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    await provider.open()
-    try:
-        yield provider
-    finally:
-        await provider.close()
-        await runner.cleanup()
+    async with running(provider):
+        await provider.open()
+        try:
+            yield provider
+        finally:
+            await provider.close()

@@ -15,6 +15,7 @@ from gateway.settings import SettingsError, read_settings
 from tests.channels import sinch_server, twilio_server
 from tests.channels.smtp_server import DROP, real_server, scripted_server
 from tests.channels.twilio_calls_server import running_calls
+from tests.channels.web_stand_in import Misbehaviour
 from tests.cli.stand_ins import SINCH, TWILIO, Run, gateway, now
 
 AMINA = "+447700900123"
@@ -179,7 +180,7 @@ async def test_what_is_not_set_up_is_named(tmp_path: Path, given: dict[str, str]
         (twilio_server.refuses(500, 20500), "no_answer, 20500): look whether it arrived"),
     ],
 )
-async def test_a_refusal_says_what_to_do(tmp_path: Path, trouble: twilio_server.Misbehaviour, named: str) -> None:
+async def test_a_refusal_says_what_to_do(tmp_path: Path, trouble: Misbehaviour, named: str) -> None:
     """The provider's code for its support, our advice for the operator."""
     async with twilio_server.running_twilio(now) as server:
         server.next_requests(trouble)

@@ -13,6 +13,7 @@ from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanage
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from channels.base import (
@@ -43,14 +44,8 @@ from tests.channels import lob_server, sinch_server
 from tests.channels.sending import sent
 from tests.channels.smtp_server import CERTIFICATE, DROP, STALL, real_server, scripted_server
 from tests.channels.twilio_calls_server import VOICE_FROM, running_calls
-from tests.channels.twilio_server import (
-    ACCOUNT_SID,
-    AUTH_TOKEN,
-    FROM_NUMBER,
-    cuts,
-    hangs,
-    running_twilio,
-)
+from tests.channels.twilio_server import ACCOUNT_SID, AUTH_TOKEN, FROM_NUMBER, running_twilio
+from tests.channels.web_stand_in import StandIn, cuts, hangs
 
 NOW = dt.datetime(2026, 11, 23, 8, 30, tzinfo=dt.UTC)
 RECEIPTS_URL = "https://gateway.example.org/v1/receipts/twilio"
@@ -187,6 +182,14 @@ async def smtp_in_trouble(_folder: Path) -> AsyncIterator[Stage]:
         yield Stage(SmtpChannel(settings), lambda: len(server.mails), troubles)
 
 
+def troubles_of(server: StandIn) -> dict[str, Callable[[], None]]:
+    """Let a web API take a message and not answer."""
+    return {
+        "cut": lambda: server.next_requests(cuts(server, stored=True)),
+        "silence": lambda: server.next_requests(hangs()),
+    }
+
+
 @asynccontextmanager
 async def twilio(_folder: Path) -> AsyncIterator[Stage]:
     """Stage Twilio on its stand-in."""
@@ -199,14 +202,10 @@ async def twilio(_folder: Path) -> AsyncIterator[Stage]:
             status_callback_url=RECEIPTS_URL,
             timeout=2,
         )
-        troubles = {
-            "cut": lambda: server.next_requests(cuts(server, stored=True)),
-            "silence": lambda: server.next_requests(hangs()),
-        }
         yield Stage(
             TwilioTexts(settings, now=now),
             lambda: len(server.messages),
-            troubles,
+            troubles_of(server),
             lambda status: server.callback("SM1", status, url=f"{RECEIPTS_URL}?delivery=d1", To=PRIVATE["number"]),
         )
 
@@ -234,10 +233,7 @@ async def twilio_voice(_folder: Path) -> AsyncIterator[Stage]:
         yield Stage(
             TwilioCalls(settings, now=now),
             lambda: len(server.calls),
-            {
-                "cut": lambda: server.next_requests(cuts(server, stored=True)),
-                "silence": lambda: server.next_requests(hangs()),
-            },
+            troubles_of(server),
             lambda status: server.report({"sid": "CA1", "to": form["To"], "from": VOICE_FROM, "form": form}, status),
         )
 
@@ -263,10 +259,7 @@ async def sinch(_folder: Path) -> AsyncIterator[Stage]:
         yield Stage(
             SinchTexts(settings, now=now),
             lambda: len(server.batches),
-            {
-                "cut": lambda: server.next_requests(sinch_server.cuts(server, stored=True)),
-                "silence": lambda: server.next_requests(sinch_server.hangs()),
-            },
+            troubles_of(server),
             receipt,
             lambda status: receipt(status, NOW - dt.timedelta(days=1)),
         )
@@ -320,10 +313,7 @@ async def lob(_folder: Path) -> AsyncIterator[Stage]:
         yield Stage(
             LobLetters(settings, lambda sheet: typeset(sheet, US_WINDOW), now=now),
             lambda: len(server.living()),
-            {
-                "cut": lambda: server.next_requests(lob_server.cuts(server, stored=True)),
-                "silence": lambda: server.next_requests(lob_server.hangs()),
-            },
+            troubles_of(server),
             receipt,
             lambda status: receipt(status, NOW - dt.timedelta(days=1)),
         )
@@ -510,7 +500,7 @@ async def test_a_spoilt_callback_is_refused_in_one_sentence(
     good = stage.receipt("beamed")
     body = spoil(good)
     assert body != good.body
-    _refuses(stage, dataclasses.replace(good, body=body))
+    _refuses(stage, msgspec.structs.replace(good, body=body))
 
 
 @pytest.mark.parametrize("adapter", SIGNING_TIME)

@@ -14,7 +14,8 @@ from gateway.settings import Share
 from gateway.settings.letters import LetterSettings
 from gateway.store.notifications import cancel
 from gateway.store.tables import delivery_events, point_marks
-from tests.channels.lob_server import API_KEY, WEBHOOK_SECRET, LobServer, cuts, running_lob
+from tests.channels.lob_server import API_KEY, WEBHOOK_SECRET, LobServer, running_lob
+from tests.channels.web_stand_in import cuts
 from tests.flow.families import DAD, MUM, parents
 from tests.flow.installation import Installation, installed
 from tests.flow.test_print_runs import until_states

@@ -18,6 +18,7 @@ from gateway.web import make_application
 from tests.channels import sinch_server, twilio_server
 from tests.channels.sinch_server import SinchServer
 from tests.channels.twilio_server import TwilioServer
+from tests.channels.web_stand_in import cuts
 from tests.flow.families import MUM_NUMBER, parents
 from tests.flow.installation import Installation, installed
 from tests.unit.rules.households import directory, mobile
@@ -118,7 +119,7 @@ async def test_who_cannot_be_reached_is_replaced(servers_urls: tuple[str, str | 
 async def test_a_lost_answer_is_looked_up_where_the_text_was_handed_to(providers: Providers) -> None:
     """Sinch took it and did not say so: nobody gives it to Twilio, or to Sinch again."""
     providers.twilio.next_requests(*[twilio_server.refuses(429, 20429)] * 3)
-    providers.sinch.next_requests(sinch_server.cuts(providers.sinch, stored=True))
+    providers.sinch.next_requests(cuts(providers.sinch, stored=True))
     notification = await providers.post()
     for _ in range(4):
         await providers.gateway.forward(seconds=60)

@@ -25,11 +25,11 @@ from tests.channels.twilio_server import (
     EMERGENCY_NUMBER,
     FROM_NUMBER,
     TwilioServer,
-    cuts,
     refuses,
     running_twilio,
     signed_form,
 )
+from tests.channels.web_stand_in import cuts
 
 PATH = "/v1/receipts/twilio"
 URL = Settings().public_url + PATH

@@ -8,7 +8,7 @@ import pytest
 from channels.base import Handover
 from channels.errors import Retry, SendError
 from channels.smtp_replies import Stage, lost_error, reply_error
-from channels.twilio_errors import not_connected_error, refusal_error, unanswered_error
+from channels.twilio_errors import NOT_CONNECTED, UNANSWERED, refusal_error
 from gateway.tracking.blame import Blame, Tally, blame, tally
 
 
@@ -48,8 +48,8 @@ def error(retry: Retry, code: str = "code", **fields: Any) -> SendError:
         (refusal_error(400, 21610, None), Blame.RECIPIENT),
         (refusal_error(400, 30003, None), Blame.RECIPIENT),
         (refusal_error(400, 30008, None), Blame.RECIPIENT),
-        (not_connected_error(), Blame.PROVIDER),
-        (unanswered_error(), Blame.PROVIDER),
+        (NOT_CONNECTED, Blame.PROVIDER),
+        (UNANSWERED, Blame.PROVIDER),
         (error(Retry.LATER, "outbox_not_writable", ours=True), Blame.PROVIDER),
         (error(Retry.NEVER, "typesetting_failed", ours=True), Blame.RECIPIENT),
         (error(Retry.LATER, "busy"), Blame.RECIPIENT),
@@ -66,7 +66,7 @@ def test_tally_takes_the_longest_wait() -> None:
     answers = [
         None,
         refusal_error(400, 21610, None),
-        unanswered_error(),
+        UNANSWERED,
         refusal_error(429, 20429, 3.0),
         refusal_error(429, 20429, 7.0),
         refusal_error(429, 20429, None),

@@ -132,6 +132,15 @@ class Record:
         (delivery(state="sending", owner="w", lease_until=NOON + MINUTE), {}, busy(), "waiting"),
         (delivery(owner="w", lease_until=NOON + MINUTE), {}, busy(), "waiting"),
         (delivery(owner="w", lease_until=NOON - MINUTE), {}, busy(), 1),
+        # Until the clock has found that the worker died, it is in its hands, and nothing could be planned.
+        (delivery(state="sending", owner="w", lease_until=NOON - MINUTE), {}, busy(), "waiting"),
+        # The provider's own word was quicker than the worker's record, which is there now.
+        (delivery(owner="w", lease_until=NOON + MINUTE), {1: Try("phone", "call-1")}, busy(), 1),
+        # We ask for letters back before we write that they came back; an hour later it was not us.
+        (delivery(channel="letter"), None, news(ReceiptStatus.CANCELED), "waiting"),
+        (delivery(channel="letter"), None, news(ReceiptStatus.CANCELED, -60), 1),
+        (delivery(channel="letter", state="suppressed"), None, news(ReceiptStatus.CANCELED), 1),
+        (delivery(), None, news(ReceiptStatus.CANCELED), 1),
     ],
 )
 def test_news_is_told_to_the_attempt_it_is_about(
@@ -187,6 +196,31 @@ def test_an_attempt_that_would_come_too_late_is_not_planned() -> None:
     record = Record(delivery(expires_at=NOON + 4 * MINUTE))
     assert record.hear(busy()).failed == ["d"]
     assert record.state is State.FAILED
+
+
+@pytest.mark.parametrize("state", [State.CANCELLED, State.SUPPRESSED, State.QUEUED, State.HELD])
+def test_what_was_taken_back_is_not_sent_because_its_acceptance_is_told_late(state: State) -> None:
+    """A letter was recalled at the print house: that it was rendered is old news, that the post has it is not."""
+    record = Record(delivery(channel="letter", state=state.value))
+    record.hear(news(ReceiptStatus.QUEUED, 1))
+    assert record.state is state
+    record.hear(news(ReceiptStatus.IN_TRANSIT, 2))
+    assert record.state is State.SENT
+
+
+@pytest.mark.parametrize("state", [State.CANCELLED, State.SUPPRESSED, State.QUEUED, State.HELD])
+def test_what_was_taken_back_does_not_fail_because_its_provider_says_so(state: State) -> None:
+    """No further route is started for whoever may not get it; what is to be printed after all waits for its print."""
+    record = Record(delivery(channel="letter", state=state.value))
+    assert record.hear(news(ReceiptStatus.CANCELED)).failed == []
+    assert record.state is state
+
+
+def test_what_was_cancelled_and_left_all_the_same_was_sent() -> None:
+    """Its attempt had got no answer, and was taken for lost."""
+    record = Record(delivery(state="cancelled", provider_id=None))
+    record.hear(news(ReceiptStatus.QUEUED))
+    assert record.state is State.SENT
 
 
 @pytest.mark.parametrize("state", [each for each in State if each not in {State.SENT, State.UNKNOWN, State.QUEUED}])
@@ -288,6 +322,12 @@ def test_the_last_wish_counts() -> None:
         assert [row.id for row in found.wanted_again] == ["d"]
     earlier = news(ReceiptStatus.OPTED_IN, 0)
     assert [state for _, state, _ in Record(delivery()).hear(stop, earlier).learnt] == ["carrier_blocked"]
+
+
+def test_a_long_code_is_cut_wherever_it_is_written() -> None:
+    """Whatever a provider calls a fault, what is written of it fits, and the address is marked."""
+    found = Record(delivery()).hear(news(ReceiptStatus.FAILED, code="9" * 41, address_dead=True))
+    assert [reason for _, _, reason in found.learnt] == [state["code"] for state in found.states] == ["9" * 40]
 
 
 def test_the_first_confirmation_counts() -> None:
