@@ -4,19 +4,17 @@ import asyncio
 import contextlib
 import datetime as dt
 import logging
-import os
 import random
 import secrets
-import socket
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import locales
-from channels.base import Askable, Sheet
-from channels.letter_sheet import LetterError, typeset
+from channels.base import Askable
+from channels.letter_sheet import typeset
 from channels.outbox import Failures, never_fails
 from gateway.access import (
     bounce_address,
@@ -27,7 +25,6 @@ from gateway.access import (
     sign_link,
 )
 from gateway.content.catalogues import Catalogues
-from gateway.directory.model import ChannelName
 from gateway.dispatch.backlog import Backlog
 from gateway.dispatch.built_in import read_library
 from gateway.dispatch.calls import CallDesk
@@ -47,6 +44,7 @@ from gateway.dispatch.key_ring import KeyRing
 from gateway.dispatch.last_check import LastCheck
 from gateway.dispatch.library import Library
 from gateway.dispatch.metrics import Metrics
+from gateway.dispatch.owners import own_name
 from gateway.dispatch.page_texts import PageWriter
 from gateway.dispatch.pager import Pager
 from gateway.dispatch.paging import WAKE_UP as PAGE
@@ -55,7 +53,7 @@ from gateway.dispatch.planner import Planner
 from gateway.dispatch.print_runs import WAKE_UP as PRINT
 from gateway.dispatch.print_runs import PrintRuns
 from gateway.dispatch.provider_gate import ProviderGate
-from gateway.dispatch.providers import Provider, ProviderChoice, Providers, adapters
+from gateway.dispatch.providers import ProviderChoice, Providers, adapters
 from gateway.dispatch.questions import Questions
 from gateway.dispatch.readiness import Readiness
 from gateway.dispatch.recalling import WAKE_UP as RECALL
@@ -82,13 +80,12 @@ from gateway.dispatch.webhooks.poster import Poster
 from gateway.dispatch.webhooks.rounds import WebhookRounds
 from gateway.dispatch.withdrawing import Withdrawer
 from gateway.printing import make_printing, print_terms
-from gateway.providers import MAKERS, Making
+from gateway.providers import make_providers
 from gateway.rules.policy import Policy
 from gateway.services import Services
-from gateway.settings import Settings, Share
+from gateway.settings import Settings
 from gateway.store.database import Database
 from gateway.store.installation import keep_secret
-from gateway.store.leases import claim_owners, end_leases
 from gateway.store.migrate import migrate
 
 _log = logging.getLogger(__name__)
@@ -131,28 +128,10 @@ class Gateway:
     services: Services
     catalogue_languages: frozenset[str]
 
-    async def reclaim_from_the_dead(self) -> None:
-        """Take back at once what processes of this machine had claimed when they were killed.
-
-        Their leases would give it back, too, but only after most of a minute. For embedded mode, where all processes
-        that use the database run on its machine.
-        """
-        async with self.database.writing() as connection:
-            owners = [owner for owner in await claim_owners(connection) if _is_dead(owner)]
-            await end_leases(connection, owners)
-
     async def open_providers(self) -> None:
         """Make all providers ready; raises `ChannelSettingsError`."""
         for adapter in adapters(self.providers):
             await adapter.open()
-
-    async def letter_fault(self) -> str | None:
-        """Say in one sentence why letters cannot be typeset, or None."""
-        try:
-            await asyncio.to_thread(typeset, _SPECIMEN)
-        except LetterError as error:
-            return error.explanation
-        return None
 
     async def work(self, lanes: Sequence[Lane]) -> None:
         """Begin to take wake-ups of these lanes in the running loop."""
@@ -211,18 +190,10 @@ async def assembled(
     readiness, backlog = Readiness(database, settings.redis_url, gate, choice), Backlog(database, now=now)
     try:
         secret = settings.secret_key or await keep_secret(database, "link_key", secrets.token_hex(32))
-        owner = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
-        sending = Sending(
-            mail_from=settings.email.email_from,
-            public_url=settings.public_url,
-            sign=lambda link, delivery: sign_link(secret, link, delivery),
-            reply_address=_signed_address(reply_address, settings.email.reply_domain, secret),
-            bounce_address=_signed_address(bounce_address, settings.email.bounce_domain, secret),
-            text_countries=countries,
-            return_address=settings.letters.letter_return_address,
-            postbag=print_terms(settings).postbag,
+        owner = own_name()
+        renderer = Renderer(
+            catalogues, _sending(settings, secret), now=now, policy=policy, real_postcodes=real_postcodes
         )
-        renderer = Renderer(catalogues, sending, now=now, policy=policy, real_postcodes=real_postcodes)
         recorder = Recorder(questions)
         inbox = Inbox(database, now=now, metrics=metrics)
         snapshots = DenySnapshots(database, now=now, policy=policy, secret_key=secret)
@@ -355,73 +326,25 @@ async def assembled(
         await asyncio.to_thread(tracer.close)
 
 
+def _sending(settings: Settings, secret: str) -> Sending:
+    """Say how the installation presents itself; `secret` signs what leads back to it."""
+    return Sending(
+        mail_from=settings.email.email_from,
+        public_url=settings.public_url,
+        sign=lambda link, delivery: sign_link(secret, link, delivery),
+        reply_address=_signed_address(reply_address, settings.email.reply_domain, secret),
+        bounce_address=_signed_address(bounce_address, settings.email.bounce_domain, secret),
+        text_countries=settings.texts.sms_countries,
+        return_address=settings.letters.letter_return_address,
+        postbag=print_terms(settings).postbag,
+    )
+
+
 def _signed_address(
     make: Callable[[str, str, str], str], domain: str | None, secret: str
 ) -> Callable[[str], str] | None:
     """Say how deliveries get addresses of their own, if the installation takes mail in this domain."""
     return None if domain is None else lambda delivery: make(secret, delivery, domain)
-
-
-def make_providers(
-    settings: Settings, *, now: Callable[[], dt.datetime], failures: Failures = never_fails
-) -> dict[ChannelName, list[Provider]]:
-    """Make the providers of each channel, in the order in which the settings name them."""
-    making = Making(settings=settings, now=now, failures=failures)
-    rates = {
-        ChannelName.SMS: settings.texts.sms_rate,
-        ChannelName.VOICE: settings.voice.voice_rate,
-        ChannelName.LETTER: settings.letters.letter_rate,
-    }
-    return {
-        channel: [_provider(making, channel, share, rates.get(channel)) for share in settings.providers[channel]]
-        for channel in ChannelName
-    }
-
-
-def _provider(making: Making, channel: ChannelName, share: Share, rate: float | None) -> Provider:
-    """Make one provider and bind it to what the operator allows."""
-    adapter, key = MAKERS[channel][share.provider](making), f"{channel}/{share.provider}"
-    if channel is ChannelName.EMAIL:
-        # SMTP_RATE slows the outbox, too: to try a rate out.
-        relays = making.settings.email.relays
-        rate = relays.get(share.provider, relays["smtp"]).rate
-    if rate is not None:
-        adapter.limits = replace(adapter.limits, rate=rate)
-    return Provider(
-        key=key,
-        channel=adapter,
-        weight=share.weight,
-        approved_until=making.settings.approved_until.get(key),
-        budget=making.settings.budgets.get(key),
-    )
-
-
-_SPECIMEN = Sheet(
-    address=("A. Parent", "1 School Road", "ZZ9 9ZZ"),
-    sender=("School",),
-    date="1 September 2026",
-    subject="Specimen",
-    blocks=({"kind": "paragraph", "text": [{"text": "Zażółć اردو বাংলা 中文", "link": None}]},),
-    language="en",
-    right_to_left=False,
-    size=11,
-    sealed=False,
-)
-"""A letter that needs most of the fonts."""
-
-
-def _is_dead(owner: str) -> bool:
-    """Tell whether a claim's owner was a process of this machine that runs no more."""
-    host, _, rest = owner.rpartition("/")[0].rpartition("/")
-    if host != socket.gethostname() or not rest.isdigit() or int(rest) == os.getpid():
-        return False
-    try:
-        os.kill(int(rest), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
 
 
 @contextlib.asynccontextmanager

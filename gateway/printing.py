@@ -14,6 +14,7 @@ from gateway.dispatch.deny_snapshots import DenySnapshots
 from gateway.dispatch.print_desk import PrintDesk
 from gateway.dispatch.print_rounds import PrintRounds
 from gateway.dispatch.print_runs import PrintRuns, PrintTerms
+from gateway.dispatch.print_withdrawals import PrintWithdrawals
 from gateway.dispatch.providers import Providers
 from gateway.dispatch.recalling import LetterHouse, Recall
 from gateway.dispatch.receipts import ReceiptDesk
@@ -80,8 +81,15 @@ def make_printing(  # noqa: PLR0913  # all it puts together
             now=now,
         ),
         recall=recall,
-        rounds=PrintRounds(database, wakeups, houses, terms=terms, now=now),
-        desk=PrintDesk(database, wakeups, receipts, houses, terms=terms, now=now),
+        rounds=PrintRounds(
+            database,
+            wakeups,
+            houses,
+            PrintWithdrawals(database, policy=policy, snapshots=snapshots, now=now),
+            terms=terms,
+            now=now,
+        ),
+        desk=PrintDesk(database, wakeups, receipts, terms=terms, now=now),
     )
 
 

@@ -17,12 +17,14 @@ from channels.sms_sinch import SinchSettings, SinchTexts
 from channels.smtp_settings import SmtpSettings, is_loopback
 from channels.smtp_settings import SmtpTls as ChannelTls
 from gateway.directory.model import ChannelName
+from gateway.dispatch.providers import Provider
 from gateway.settings import (
     PREFIX,
     EmailProvider,
     LetterProvider,
     Relay,
     Settings,
+    Share,
     SmsProvider,
     SmtpTls,
     VoiceProvider,
@@ -181,3 +183,37 @@ MAKERS: Mapping[ChannelName, Mapping[str, Maker]] = {
     },
 }
 """By channel and by the name in `GATEWAY_*_PROVIDER`."""
+
+
+def make_providers(
+    settings: Settings, *, now: Callable[[], dt.datetime], failures: Failures = never_fails
+) -> dict[ChannelName, list[Provider]]:
+    """Make the providers of each channel, in the order in which the settings name them."""
+    making = Making(settings=settings, now=now, failures=failures)
+    rates = {
+        ChannelName.SMS: settings.texts.sms_rate,
+        ChannelName.VOICE: settings.voice.voice_rate,
+        ChannelName.LETTER: settings.letters.letter_rate,
+    }
+    return {
+        channel: [_provider(making, channel, share, rates.get(channel)) for share in settings.providers[channel]]
+        for channel in ChannelName
+    }
+
+
+def _provider(making: Making, channel: ChannelName, share: Share, rate: float | None) -> Provider:
+    """Make one provider and bind it to what the operator allows."""
+    adapter, key = MAKERS[channel][share.provider](making), f"{channel}/{share.provider}"
+    if channel is ChannelName.EMAIL:
+        # SMTP_RATE slows the outbox, too: to try a rate out.
+        relays = making.settings.email.relays
+        rate = relays.get(share.provider, relays["smtp"]).rate
+    if rate is not None:
+        adapter.limits = replace(adapter.limits, rate=rate)
+    return Provider(
+        key=key,
+        channel=adapter,
+        weight=share.weight,
+        approved_until=making.settings.approved_until.get(key),
+        budget=making.settings.budgets.get(key),
+    )

@@ -79,7 +79,7 @@ class Progress(Body, frozen=True):
 
 
 class Cancelled(Body, frozen=True):
-    """What a cancellation stopped, and how much had left before."""
+    """What a cancellation stopped, and how much had left before: of that, too, nothing more follows."""
 
     id: str
     status: NotificationStatus

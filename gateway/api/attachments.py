@@ -90,7 +90,7 @@ async def get_attachment(request: web.Request) -> web.Response:
     )
 
 
-attachment_routes = (
+ATTACHMENT_ROUTES = (
     Route(
         method="POST",
         path="/v1/attachments",

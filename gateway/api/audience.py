@@ -12,9 +12,9 @@ from gateway.api.answers import Cost, Forecast, Instant, Money, TextCost, TextsI
 from gateway.api.requests import PRINCIPAL, answer, read_body
 from gateway.directory.indexing import DirectoryIndex
 from gateway.directory.model import Category, Identifier
-from gateway.dispatch.intake import check_values, students_asked
 from gateway.dispatch.library import free_text
 from gateway.dispatch.refusals import FieldProblem, Refused, unprocessable, unprocessable_fields
+from gateway.dispatch.request_values import check_values, students_asked
 from gateway.dispatch.requests import Audience, FreeContent, Identifiers, NotificationRequest, Purpose, Values
 from gateway.dispatch.text_forecast import TextForecast, TextsCounted, Wording
 from gateway.rules.answer import Answer, Mode, Request

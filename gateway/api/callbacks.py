@@ -54,7 +54,11 @@ def refusal(services: Services, provider: Channel, error: ReceiptRefusedError) -
 
 async def _believed(request: web.Request, services: Services, provider: Channel) -> Sequence[Incoming]:
     """Read a callback whole and let its provider's adapter check it; raises `ReceiptRefusedError`."""
-    news = provider.read_receipts(await read_callback(request, services))
+    callback = await read_callback(request, services)
+    try:
+        news = provider.read_receipts(callback)
+    except UnicodeError:  # bytes beyond ASCII stand in the headers as what cannot be compared with any signature
+        raise ReceiptRefusedError(403, "The headers of the callback are not ASCII.") from None
     if not all(fits(each) for each in news if isinstance(each, Receipt)):
         raise ReceiptRefusedError(400, "An id in the callback is not one of a provider's.")
     return news
@@ -62,8 +66,9 @@ async def _believed(request: web.Request, services: Services, provider: Channel)
 
 async def read_callback(request: web.Request, services: Services) -> CallbackRequest:
     """Read a request whole, as its provider signed it; raises `ReceiptRefusedError` where that is not possible."""
+    target = request.raw_path if request.raw_path.startswith("/") else request.path_qs  # a proxy may name the host, too
     return CallbackRequest(
-        url=f"{services.public_url}{request.path_qs}",
+        url=f"{services.public_url}{target}",
         headers=request.headers,
         body=await _body(request),
     )
@@ -92,6 +97,8 @@ async def _take(services: Services, provider: Channel, news: Sequence[Incoming])
         await services.receipts.keep([each for each in news if isinstance(each, Receipt)])
         if answers := [each for each in news if isinstance(each, Inbound)]:
             await services.text_answers.take(answers)
+    except Refused:
+        raise
     except Exception:  # noqa: BLE001  # whatever it is, the provider has the news still and repeats it
         _log.exception("callback_not_kept", extra={"provider": provider.name})
         detail = "The news could not be stored: send it again."

@@ -7,8 +7,10 @@ from zoneinfo import ZoneInfo
 import msgspec
 from aiohttp import BodyPartReader, web
 
-from gateway.access import Principal
+from gateway.access import Principal, Scope
+from gateway.api.answers import DirectoryReport
 from gateway.api.requests import PRINCIPAL, answer, decode, flag, malformed, raw_body
+from gateway.api.route import Parameter, Route, Upload
 from gateway.api.wording import refusal
 from gateway.directory.documents import RestrictionsRefusedError, read_directory, without_problems
 from gateway.directory.importing import ImportRefusedError
@@ -136,3 +138,43 @@ async def bounded(read: Callable[[], Awaitable[bytes]], limit: int) -> bytes:
         if len(content) > limit:
             raise Refused(413, f"The file is larger than {limit} bytes.")
     return bytes(content)
+
+
+_UPLOAD_OPTIONS = (
+    Parameter(name="dry_run", place="query", detail="Report only, change nothing.", type=bool, default=False),
+    Parameter(
+        name="force",
+        place="query",
+        detail="Take it over even if it ends more than 20 % of the links between students and contacts.",
+        type=bool,
+        default=False,
+    ),
+)
+_TOO_MUCH = {409: "It would end more than 20 % of the links: check the file, or repeat with `force=true`."}
+
+DIRECTORY_ROUTES = (
+    Route(
+        method="PUT",
+        path="/v1/directory",
+        serve=put_directory,
+        summary="Replace the directory",
+        tag="Directory",
+        scopes=(Scope.DIRECTORY,),
+        body=Directory,
+        parameters=_UPLOAD_OPTIONS,
+        answers={200: DirectoryReport},
+        refusals=_TOO_MUCH,
+    ),
+    Route(
+        method="POST",
+        path="/v1/directory/imports",
+        serve=import_directory,
+        summary="Import OneRoster, School Data Sync, Ed-Fi or Wonde; several files are joined",
+        tag="Directory",
+        scopes=(Scope.DIRECTORY,),
+        body=Upload(part="file", media="application/zip"),
+        parameters=_UPLOAD_OPTIONS,
+        answers={200: DirectoryReport},
+        refusals=_TOO_MUCH,
+    ),
+)

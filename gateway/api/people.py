@@ -5,8 +5,10 @@ from typing import Any
 from aiohttp import web
 from msgspec import UNSET
 
+from gateway.access import Scope
 from gateway.api.answers import Chronology, ChronologyEntry, Instant, entry
 from gateway.api.requests import PRINCIPAL, answer, next_link, page_of
+from gateway.api.route import PAGE, Route
 from gateway.dispatch.refusals import Refused
 from gateway.services import SERVICES
 from gateway.store.people import knows_contact, knows_student
@@ -44,3 +46,29 @@ async def _chronology(request: web.Request, *, is_student: bool) -> web.Response
 def _entry(row: Any, other: str) -> ChronologyEntry:
     own = "student" if other == "contact" else "contact"
     return entry(ChronologyEntry, row, **{other: row.other, own: UNSET})
+
+
+CHRONOLOGY_ROUTES = (
+    Route(
+        method="GET",
+        path="/v1/contacts/{id}/chronology",
+        serve=contact_chronology,
+        summary="What happened about a contact",
+        tag="People",
+        scopes=(Scope.READ,),
+        parameters=PAGE,
+        answers={200: Chronology},
+        refusals={404: "There is no contact with this id."},
+    ),
+    Route(
+        method="GET",
+        path="/v1/students/{id}/chronology",
+        serve=student_chronology,
+        summary="What happened about a student",
+        tag="People",
+        scopes=(Scope.READ,),
+        parameters=PAGE,
+        answers={200: Chronology},
+        refusals={404: "There is no student with this id."},
+    ),
+)

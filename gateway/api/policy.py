@@ -4,8 +4,11 @@ import msgspec
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.access import Scope
+from gateway.api import examples
 from gateway.api.answers import Body, Instant
 from gateway.api.requests import PRINCIPAL, answer, read_body
+from gateway.api.route import NO_DIRECTORY, Route
 from gateway.dispatch.refusals import FieldProblem, Refused, unprocessable_fields
 from gateway.rules.policy import Policy
 from gateway.rules.policy_document import PolicyDocument, described, difference, merged
@@ -66,3 +69,28 @@ async def _shown(connection: AsyncConnection, school: str, default: Policy) -> S
         changed_by=row.changed_by,
         changed_at=row.changed_at,
     )
+
+
+POLICY_ROUTES = (
+    Route(
+        method="GET",
+        path="/v1/policy",
+        serve=get_policy,
+        summary="What the school has set for itself",
+        tag="Policy",
+        scopes=(Scope.READ,),
+        answers={200: SchoolPolicy},
+    ),
+    Route(
+        method="PUT",
+        path="/v1/policy",
+        serve=put_policy,
+        summary="Set what differs from the defaults",
+        tag="Policy",
+        scopes=(Scope.ADMIN,),
+        body=PolicyDocument,
+        answers={200: SchoolPolicy},
+        refusals={409: NO_DIRECTORY},
+        examples=examples.POLICIES,
+    ),
+)

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.access import Scope
 from gateway.api.answers import Body, Instant, PageLinks, entry
 from gateway.api.requests import PRINCIPAL, answer, next_link, page_of, read_body
-from gateway.api.route import Parameter, Route
+from gateway.api.route import PAGE, Parameter, Route
 from gateway.content.quoting import parted
 from gateway.directory.model import ChannelName
 from gateway.dispatch.refusals import Refused, unprocessable
@@ -192,54 +192,52 @@ async def _entries(connection: AsyncConnection, school: str, rows: Sequence[Any]
 _NO_REPLY = {404: "There is no reply with this id."}
 
 
-def reply_routes(page: tuple[Parameter, ...]) -> tuple[Route, ...]:
-    """List the calls; `page` are the parameters of every list."""
-    return (
-        Route(
-            method="GET",
-            path="/v1/replies",
-            serve=get_replies,
-            summary="What people have written back",
-            tag="Replies",
-            scopes=(Scope.READ,),
-            parameters=(
-                Parameter(name="open", place="query", detail="Only what is still to answer, or is done.", type=bool),
-                Parameter(name="notification", place="query", detail="Only answers to this notification."),
-                Parameter(name="contact", place="query", detail="Only answers to messages to this contact."),
-                *page,
-            ),
-            answers={200: Replies},
+REPLY_ROUTES = (
+    Route(
+        method="GET",
+        path="/v1/replies",
+        serve=get_replies,
+        summary="What people have written back",
+        tag="Replies",
+        scopes=(Scope.READ,),
+        parameters=(
+            Parameter(name="open", place="query", detail="Only what is still to answer, or is done.", type=bool),
+            Parameter(name="notification", place="query", detail="Only answers to this notification."),
+            Parameter(name="contact", place="query", detail="Only answers to messages to this contact."),
+            *PAGE,
         ),
-        Route(
-            method="GET",
-            path="/v1/replies/{id}",
-            serve=get_reply,
-            summary="One reply with its words",
-            tag="Replies",
-            scopes=(Scope.READ,),
-            answers={200: ReplyDetail},
-            refusals=_NO_REPLY,
-        ),
-        Route(
-            method="GET",
-            path="/v1/replies/{id}/enclosures/{number}",
-            serve=get_enclosure,
-            summary="A file that came with a reply",
-            tag="Replies",
-            scopes=(Scope.READ,),
-            answers={200: bytes},
-            media="application/octet-stream",
-            refusals={404: "There is no reply with this id, or no file with this number."},
-        ),
-        Route(
-            method="POST",
-            path="/v1/replies/{id}/done",
-            serve=post_done,
-            summary="Say what was done about a reply",
-            tag="Replies",
-            scopes=(Scope.SEND, Scope.ALERTS),
-            body=Handled,
-            answers={200: ReplyDetail},
-            refusals={**_NO_REPLY, 409: "Somebody has dealt with it."},
-        ),
-    )
+        answers={200: Replies},
+    ),
+    Route(
+        method="GET",
+        path="/v1/replies/{id}",
+        serve=get_reply,
+        summary="One reply with its words",
+        tag="Replies",
+        scopes=(Scope.READ,),
+        answers={200: ReplyDetail},
+        refusals=_NO_REPLY,
+    ),
+    Route(
+        method="GET",
+        path="/v1/replies/{id}/enclosures/{number}",
+        serve=get_enclosure,
+        summary="A file that came with a reply",
+        tag="Replies",
+        scopes=(Scope.READ,),
+        answers={200: bytes},
+        media="application/octet-stream",
+        refusals={404: "There is no reply with this id, or no file with this number."},
+    ),
+    Route(
+        method="POST",
+        path="/v1/replies/{id}/done",
+        serve=post_done,
+        summary="Say what was done about a reply",
+        tag="Replies",
+        scopes=(Scope.SEND, Scope.ALERTS),
+        body=Handled,
+        answers={200: ReplyDetail},
+        refusals={**_NO_REPLY, 409: "Somebody has dealt with it."},
+    ),
+)

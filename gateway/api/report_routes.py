@@ -16,7 +16,7 @@ from gateway.api.reports import (
     get_unreachable,
     post_data_quality_tasks,
 )
-from gateway.api.route import Parameter, Route
+from gateway.api.route import PAGE, Parameter, Route
 from gateway.directory.quality import FindingKind
 from gateway.rules.contact_map import ContactMap
 
@@ -39,83 +39,81 @@ _AT = Parameter(name="at", place="query", detail="As of which instant; now unles
 _KIND = Parameter(name="kind", place="query", detail="Only findings of this kind.", type=FindingKind)
 
 
-def report_routes(page: tuple[Parameter, ...]) -> tuple[Route, ...]:
-    """List them; `page` are the parameters of every list."""
-    return (
-        Route(
-            method="GET",
-            path="/v1/reports/parity",
-            serve=get_parity,
-            summary="Where parents would be treated differently",
-            tag=_TAG,
-            scopes=(Scope.READ,),
-            parameters=(
-                Parameter(name="student", place="query", detail="Only this student's parents."),
-                _EXPLAINED,
-                _AT,
-                *page,
-                _FORMAT,
-            ),
-            answers={200: Parity},
-            refusals=_NO_DIRECTORY,
+REPORT_ROUTES = (
+    Route(
+        method="GET",
+        path="/v1/reports/parity",
+        serve=get_parity,
+        summary="Where parents would be treated differently",
+        tag=_TAG,
+        scopes=(Scope.READ,),
+        parameters=(
+            Parameter(name="student", place="query", detail="Only this student's parents."),
+            _EXPLAINED,
+            _AT,
+            *PAGE,
+            _FORMAT,
         ),
-        Route(
-            method="GET",
-            path="/v1/notifications/{id}/parity",
-            serve=get_notification_parity,
-            summary="Where parents fared differently",
-            tag=_TAG,
-            scopes=(Scope.READ,),
-            parameters=(_EXPLAINED, *page, _FORMAT),
-            answers={200: Parity},
-            refusals={404: "There is no notification with this id.", **_NO_DIRECTORY},
+        answers={200: Parity},
+        refusals=_NO_DIRECTORY,
+    ),
+    Route(
+        method="GET",
+        path="/v1/notifications/{id}/parity",
+        serve=get_notification_parity,
+        summary="Where parents fared differently",
+        tag=_TAG,
+        scopes=(Scope.READ,),
+        parameters=(_EXPLAINED, *PAGE, _FORMAT),
+        answers={200: Parity},
+        refusals={404: "There is no notification with this id.", **_NO_DIRECTORY},
+    ),
+    Route(
+        method="GET",
+        path="/v1/students/{id}/contact-map",
+        serve=get_contact_map,
+        summary="Who is told about a student",
+        tag=_TAG,
+        scopes=(Scope.READ,),
+        parameters=(_AT, _FORMAT),
+        answers={200: ContactMap},
+        refusals={404: "There is no student with this id.", **_NO_DIRECTORY},
+    ),
+    Route(
+        method="GET",
+        path="/v1/reports/unreachable",
+        serve=get_unreachable,
+        summary="Who is not reached",
+        tag=_TAG,
+        scopes=(Scope.READ,),
+        parameters=(
+            Parameter(name="notification", place="query", detail="Whom this notification did not reach in fact."),
+            *PAGE,
+            _FORMAT,
         ),
-        Route(
-            method="GET",
-            path="/v1/students/{id}/contact-map",
-            serve=get_contact_map,
-            summary="Who is told about a student",
-            tag=_TAG,
-            scopes=(Scope.READ,),
-            parameters=(_AT, _FORMAT),
-            answers={200: ContactMap},
-            refusals={404: "There is no student with this id.", **_NO_DIRECTORY},
-        ),
-        Route(
-            method="GET",
-            path="/v1/reports/unreachable",
-            serve=get_unreachable,
-            summary="Who is not reached",
-            tag=_TAG,
-            scopes=(Scope.READ,),
-            parameters=(
-                Parameter(name="notification", place="query", detail="Whom this notification did not reach in fact."),
-                *page,
-                _FORMAT,
-            ),
-            answers={200: UnreachablePage},
-            refusals={404: "There is no notification with this id.", **_NO_DIRECTORY},
-        ),
-        Route(
-            method="GET",
-            path="/v1/reports/data-quality",
-            serve=get_data_quality,
-            summary="What the records lack",
-            tag=_TAG,
-            scopes=(Scope.READ,),
-            parameters=(_KIND, *page, _FORMAT),
-            answers={200: DataQuality},
-            refusals=_NO_DIRECTORY,
-        ),
-        Route(
-            method="POST",
-            path="/v1/reports/data-quality/tasks",
-            serve=post_data_quality_tasks,
-            summary="Put what the records lack on the task list",
-            tag=_TAG,
-            scopes=(Scope.ADMIN,),
-            parameters=(_KIND,),
-            answers={200: AddedTasks},
-            refusals=_NO_DIRECTORY,
-        ),
-    )
+        answers={200: UnreachablePage},
+        refusals={404: "There is no notification with this id.", **_NO_DIRECTORY},
+    ),
+    Route(
+        method="GET",
+        path="/v1/reports/data-quality",
+        serve=get_data_quality,
+        summary="What the records lack",
+        tag=_TAG,
+        scopes=(Scope.READ,),
+        parameters=(_KIND, *PAGE, _FORMAT),
+        answers={200: DataQuality},
+        refusals=_NO_DIRECTORY,
+    ),
+    Route(
+        method="POST",
+        path="/v1/reports/data-quality/tasks",
+        serve=post_data_quality_tasks,
+        summary="Put what the records lack on the task list",
+        tag=_TAG,
+        scopes=(Scope.ADMIN,),
+        parameters=(_KIND,),
+        answers={200: AddedTasks},
+        refusals=_NO_DIRECTORY,
+    ),
+)

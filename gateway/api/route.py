@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from gateway.access import Scope
-from gateway.api.requests import PRINCIPAL, authenticated
+from gateway.api.requests import MOST_ITEMS, PRINCIPAL, authenticated
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,3 +67,19 @@ class Route:
             return await self.serve(request)
 
         return guarded
+
+
+PAGE = (
+    Parameter(name="cursor", place="query", detail="Where the page begins, from `links.next` of the one before."),
+    Parameter(
+        name="limit",
+        place="query",
+        detail="How many entries a page has at most.",
+        type=Annotated[int, msgspec.Meta(ge=1, le=MOST_ITEMS)],
+        default=100,
+    ),
+)
+"""The parameters of every list."""
+
+NO_DIRECTORY = "There is no directory yet."
+"""Why a call that needs the school is refused (409)."""

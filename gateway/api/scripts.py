@@ -137,39 +137,37 @@ _WITHDRAWN = {
 }
 
 
-def script_routes() -> tuple[Route, ...]:
-    """List the calls about scripts."""
-    scopes = (Scope.ALERTS, Scope.SEND)
-    return (
-        Route(
-            method="GET",
-            path="/v1/tasks/{id}/script",
-            serve=get_script,
-            summary="How to telephone somebody, or hand a letter over",
-            tag="Tasks",
-            scopes=scopes,
-            parameters=(
-                Parameter(
-                    name="reason",
-                    place="query",
-                    detail="Why you need the number or address; it is shown for a reason only, and that is logged.",
-                ),
+scopes = (Scope.ALERTS, Scope.SEND)
+SCRIPT_ROUTES = (
+    Route(
+        method="GET",
+        path="/v1/tasks/{id}/script",
+        serve=get_script,
+        summary="How to telephone somebody, or hand a letter over",
+        tag="Tasks",
+        scopes=scopes,
+        parameters=(
+            Parameter(
+                name="reason",
+                place="query",
+                detail="Why you need the number or address; it is shown for a reason only, and that is logged.",
             ),
-            answers={200: ScriptEntry},
-            refusals=_WITHDRAWN,
         ),
-        Route(
-            method="GET",
-            path="/v1/tasks/{id}/letter",
-            serve=get_letter,
-            summary="The letter to hand over, as PDF",
-            tag="Tasks",
-            scopes=scopes,
-            parameters=(
-                Parameter(name="reason", place="query", detail="Why you need the address; logged as for the script."),
-            ),
-            answers={200: bytes},
-            media="application/pdf",
-            refusals=_WITHDRAWN,
+        answers={200: ScriptEntry},
+        refusals=_WITHDRAWN,
+    ),
+    Route(
+        method="GET",
+        path="/v1/tasks/{id}/letter",
+        serve=get_letter,
+        summary="The letter to hand over, as PDF",
+        tag="Tasks",
+        scopes=scopes,
+        parameters=(
+            Parameter(name="reason", place="query", detail="Why you need the address; logged as for the script."),
         ),
-    )
+        answers={200: bytes},
+        media="application/pdf",
+        refusals=_WITHDRAWN,
+    ),
+)

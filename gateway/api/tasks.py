@@ -10,7 +10,7 @@ from aiohttp import web
 from gateway.access import Scope
 from gateway.api.answers import Body, Instant, PageLinks, entry
 from gateway.api.requests import PRINCIPAL, answer, next_link, page_of, read_body
-from gateway.api.route import Parameter, Route
+from gateway.api.route import PAGE, Parameter, Route
 from gateway.api.task_hints import Hint, hints_of, settled_by_hand
 from gateway.directory.model import ONE_LINE
 from gateway.dispatch.hand_reports import HandOutcome, HandReport
@@ -208,49 +208,47 @@ _NO_TASK = {404: "There is no task with this id."}
 _SETTLERS = (Scope.ALERTS, Scope.SEND)
 
 
-def task_routes(page: tuple[Parameter, ...]) -> tuple[Route, ...]:
-    """List the calls; `page` are the parameters of every list."""
-    return (
-        Route(
-            method="GET",
-            path="/v1/tasks",
-            serve=get_tasks,
-            summary="What people have to do",
-            tag="Tasks",
-            scopes=(Scope.READ,),
-            parameters=(
-                Parameter(
-                    name="open",
-                    place="query",
-                    detail="What is still to do, or what is done.",
-                    type=bool,
-                    default=True,
-                ),
-                Parameter(name="kind", place="query", detail="Only of this kind, such as `decide_hold`."),
-                Parameter(name="owner", place="query", detail="Only of this owner, such as `safeguarding`."),
-                *page,
+TASK_ROUTES = (
+    Route(
+        method="GET",
+        path="/v1/tasks",
+        serve=get_tasks,
+        summary="What people have to do",
+        tag="Tasks",
+        scopes=(Scope.READ,),
+        parameters=(
+            Parameter(
+                name="open",
+                place="query",
+                detail="What is still to do, or what is done.",
+                type=bool,
+                default=True,
             ),
-            answers={200: Tasks},
+            Parameter(name="kind", place="query", detail="Only of this kind, such as `decide_hold`."),
+            Parameter(name="owner", place="query", detail="Only of this owner, such as `safeguarding`."),
+            *PAGE,
         ),
-        Route(
-            method="POST",
-            path="/v1/tasks/{id}/acknowledge",
-            serve=acknowledge,
-            summary="Say that somebody looks after it",
-            tag="Tasks",
-            scopes=_SETTLERS,
-            answers={200: TaskEntry},
-            refusals={**_NO_TASK, 409: "The task is done."},
-        ),
-        Route(
-            method="POST",
-            path="/v1/tasks/{id}/done",
-            serve=settle,
-            summary="Settle a task by hand",
-            tag="Tasks",
-            scopes=_SETTLERS,
-            body=Settled,
-            answers={200: TaskEntry},
-            refusals={**_NO_TASK, 409: "The task is done, or goes by itself with a step in the register."},
-        ),
-    )
+        answers={200: Tasks},
+    ),
+    Route(
+        method="POST",
+        path="/v1/tasks/{id}/acknowledge",
+        serve=acknowledge,
+        summary="Say that somebody looks after it",
+        tag="Tasks",
+        scopes=_SETTLERS,
+        answers={200: TaskEntry},
+        refusals={**_NO_TASK, 409: "The task is done."},
+    ),
+    Route(
+        method="POST",
+        path="/v1/tasks/{id}/done",
+        serve=settle,
+        summary="Settle a task by hand",
+        tag="Tasks",
+        scopes=_SETTLERS,
+        body=Settled,
+        answers={200: TaskEntry},
+        refusals={**_NO_TASK, 409: "The task is done, or goes by itself with a step in the register."},
+    ),
+)

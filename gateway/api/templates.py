@@ -9,8 +9,11 @@ from aiohttp import web
 from sqlalchemy import Row
 from sqlalchemy.exc import IntegrityError
 
+from gateway.access import Scope
+from gateway.api import examples
 from gateway.api.answers import TemplateDetail, Templates, TemplateSummary, TemplateVersion, entry
 from gateway.api.requests import PRINCIPAL, answer, flag, read_body
+from gateway.api.route import NO_DIRECTORY, Parameter, Route
 from gateway.content.template import parse
 from gateway.content.values import missing
 from gateway.dispatch.library import TemplateDocument, check_document
@@ -125,3 +128,60 @@ def _detail(
         versions=tuple(entry(TemplateVersion, row) for row in versions),
         document=document,
     )
+
+
+_NO_TEMPLATE = {404: "There is no such template or version."}
+
+TEMPLATE_ROUTES = (
+    Route(
+        method="GET",
+        path="/v1/templates",
+        serve=get_templates,
+        summary="What templates there are",
+        tag="Templates",
+        scopes=(Scope.READ, Scope.SEND, Scope.ALERTS),
+        answers={200: Templates},
+    ),
+    Route(
+        method="GET",
+        path="/v1/templates/{name}",
+        serve=get_template,
+        summary="One template with its text",
+        tag="Templates",
+        scopes=(Scope.READ, Scope.SEND, Scope.ALERTS),
+        parameters=(Parameter(name="version", place="query", detail="Which of the school's own versions.", type=int),),
+        answers={200: TemplateDetail},
+        refusals=_NO_TEMPLATE,
+    ),
+    Route(
+        method="PUT",
+        path="/v1/templates/{name}",
+        serve=put_template,
+        summary="Write a new version",
+        tag="Templates",
+        scopes=(Scope.ADMIN,),
+        body=TemplateDocument,
+        parameters=(
+            Parameter(
+                name="confirmed",
+                place="query",
+                detail="That whoever the text seems to name is not the contact of that name.",
+                type=bool,
+                default=False,
+            ),
+        ),
+        answers={201: TemplateDetail, 200: TemplateDetail},
+        refusals={409: f"{NO_DIRECTORY[:-1]}, or somebody else changed the template at this moment."},
+        examples=examples.TEMPLATES,
+    ),
+    Route(
+        method="POST",
+        path="/v1/templates/{name}/versions/{version}/approve",
+        serve=approve_template,
+        summary="Approve a version",
+        tag="Templates",
+        scopes=(Scope.ADMIN,),
+        answers={200: TemplateDetail},
+        refusals={**_NO_TEMPLATE, 409: "Whoever wrote the version cannot approve it."},
+    ),
+)

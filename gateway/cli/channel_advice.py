@@ -7,7 +7,7 @@ from channels.dkim_signing import PublicRecord
 from channels.smtp_settings import is_loopback
 from gateway.directory.model import ChannelName
 from gateway.dispatch.providers import Terms
-from gateway.mail_server import inbound_advice
+from gateway.mail_server.listening import inbound_advice
 from gateway.operations import Finding
 from gateway.rules.categories import CATEGORIES, LIFE_SAFETY
 from gateway.settings import Settings

@@ -24,6 +24,7 @@ from gateway.cli.summary import print_summary
 from gateway.directory.documents import without_problems
 from gateway.directory.model import Category, Directory, Restriction
 from gateway.directory.oneroster import read_oneroster
+from gateway.dispatch.owners import reclaim_from_the_dead
 from gateway.dispatch.requests import Audience, Lane, NotificationRequest, Purpose
 from gateway.dispatch.roster import Roster
 from gateway.settings import Settings
@@ -45,7 +46,7 @@ async def run_demo(settings: Settings) -> int:
     async with assembled(settings, now=school_morning(utc_now()), failures=dead_addresses) as gateway:
         directory = await _import_sample(gateway, console)
         if settings.embedded:
-            await gateway.reclaim_from_the_dead()
+            await reclaim_from_the_dead(gateway.database)
             await gateway.work(list(Lane))
         async with running_clock(gateway):
             posted = [(name, await _post(gateway, directory, name)) for name in REQUESTS]

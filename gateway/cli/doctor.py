@@ -14,6 +14,7 @@ from channels.email_smtp import SmtpChannel
 from channels.errors import ChannelSettingsError
 from gateway.assembly import Gateway, assembled
 from gateway.cli.channel_advice import channel_findings, txt_record
+from gateway.cli.specimen import letter_fault
 from gateway.directory.model import ChannelName
 from gateway.dispatch.providers import Provider, Standing
 from gateway.operations import Finding, findings
@@ -127,7 +128,7 @@ async def _fault_of(channel: Channel) -> str | None:
 
 async def _examine_letters(gateway: Gateway, paper: _Paper) -> None:
     """Typeset one, and talk to the print house that takes print runs."""
-    paper.check("letters: fonts and typesetter", await gateway.letter_fault())
+    paper.check("letters: fonts and typesetter", await letter_fault())
     if courier := make_courier(gateway.settings):
         paper.check("print house over SFTP", await courier.check())
 

@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 
 from gateway.assembly import Gateway, assembled, running_clock
+from gateway.dispatch.owners import reclaim_from_the_dead
 from gateway.dispatch.requests import Lane
-from gateway.mail_server import receiving
+from gateway.mail_server.listening import receiving
 from gateway.settings import Settings, SettingsError
 from gateway.store.database import Database
 from gateway.store.migrate import migrate
@@ -37,7 +38,7 @@ async def run_server(settings: Settings, *, host: str, port: int) -> int:
         collect_less_often()
         await _warn_of_queue(gateway)
         if settings.embedded:
-            await gateway.reclaim_from_the_dead()
+            await reclaim_from_the_dead(gateway.database)
             await gateway.work(list(Lane))
             await stack.enter_async_context(running_clock(gateway))
         await stack.enter_async_context(_metrics(gateway, backlog=True))

@@ -15,7 +15,7 @@ from channels.email_mime import PreparedMail, UnsafeHeaderError
 from channels.errors import Retry, SendError
 from channels.letter_address import check_address
 from channels.sms_segments import count, smart
-from gateway.assembly import make_providers, utc_now
+from gateway.assembly import utc_now
 from gateway.content.catalogues import Catalogues
 from gateway.content.languages import direction, locale_of
 from gateway.content.phrases import Phrases
@@ -24,6 +24,7 @@ from gateway.directory.importing import UnreadableValueError
 from gateway.directory.model import ChannelName
 from gateway.dispatch.calls import TEST_CALL
 from gateway.dispatch.providers import Provider, approved
+from gateway.providers import make_providers
 from gateway.settings import Settings
 
 SENDER = "School Messaging Gateway"

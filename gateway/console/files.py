@@ -10,7 +10,7 @@ from gateway.console.pages import value_in
 from gateway.console.passes import is_passed, make_pass
 from gateway.content.phrases import Phrases
 from gateway.dispatch.documents import Waiting
-from gateway.dispatch.rendering import files_of
+from gateway.dispatch.readers import files_of
 from gateway.services import SERVICES
 from gateway.store.attachments import describe_attachments, load_attachments
 

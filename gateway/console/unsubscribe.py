@@ -10,10 +10,10 @@ from gateway.console.pages import unsubscribe_page, unsubscribed_page
 from gateway.content.phrases import Phrases
 from gateway.content.policy import Look
 from gateway.directory.model import Category, School
+from gateway.directory.places import place_of
 from gateway.dispatch.messages import formats_of
-from gateway.dispatch.rendering import Reader
+from gateway.dispatch.readers import Reader
 from gateway.services import SERVICES
-from gateway.store.people import place_of
 from gateway.store.sending import load_deliveries
 from gateway.store.wishes import opt_out
 

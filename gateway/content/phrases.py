@@ -197,6 +197,11 @@ class Phrases:
         # Translators: Spoken in a telephone call, after the key 1 was pressed.
         return self._("Thank you. Your confirmation has been recorded. Goodbye.")
 
+    def voice_apology(self) -> str:
+        """End a call whose message may not be told any more, without a word of it or of who calls."""
+        # Translators: Spoken in a telephone call whose message may not be told any more: the only words of it.
+        return self._("We are sorry, this call cannot be continued. Goodbye.")
+
     # Letters.
 
     def page_of(self, page: str, pages: str) -> str:

@@ -15,6 +15,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.directory.model import Category, ContactPoint, School
+from gateway.directory.places import key_of, place_of
 from gateway.dispatch.library import Library, TemplateDocument
 from gateway.dispatch.requests import Audience, NotificationRequest, NotificationStatus, Purpose, lane_of
 from gateway.rules.address_change import (
@@ -37,7 +38,7 @@ from gateway.store.address_changes import (
     students_of,
 )
 from gateway.store.identity import derived_id, new_id
-from gateway.store.people import key_of, load_points, place_of
+from gateway.store.people import load_points
 from gateway.store.tables import contact_points
 from gateway.store.tasks import add_tasks
 

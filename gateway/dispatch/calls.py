@@ -1,6 +1,7 @@
 """What is said in a call: written when somebody has taken it, and checked as before sending (R44).
 
-Minutes lie between a call's placing and its being taken. Who was barred meanwhile hears nothing of it.
+Minutes lie between a call's placing and its being taken. Who was barred meanwhile hears nothing of it, nor does anybody
+of what was withdrawn meanwhile: they hear an apology.
 """
 
 import datetime as dt
@@ -10,14 +11,15 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from channels.base import Call, Envelope
+from channels.base import Apology, Call, Envelope
 from gateway.content.languages import LAST_RESORT
 from gateway.directory.model import ChannelName
 from gateway.dispatch.deciding import school_of
 from gateway.dispatch.deny_snapshots import DenySnapshots
 from gateway.dispatch.page_texts import PageWriter
+from gateway.dispatch.readers import Reader
 from gateway.dispatch.rechecking import outdated
-from gateway.dispatch.rendering import Reader, Renderer
+from gateway.dispatch.rendering import Renderer
 from gateway.dispatch.requests import NotificationStatus
 from gateway.dispatch.still_meant import still_meant
 from gateway.rules.policy import Policy
@@ -55,8 +57,8 @@ class CallDesk:
         self._policy = policy
         self._snapshots = snapshots
 
-    async def words(self, delivery: str) -> Call | None:
-        """Write a delivery's call, a page's to staff on duty, or a test's; None when nothing may be said now."""
+    async def words(self, delivery: str) -> Call | Apology:
+        """Write a delivery's call, a page's to staff on duty, or a test's; an apology when nothing may be said now."""
         if delivery.startswith(TEST_CALL):
             return self._test(delivery)
         async with self._database.reading() as connection:
@@ -67,7 +69,7 @@ class CallDesk:
         if call is None:
             async with self._database.writing() as connection:
                 await add_events(connection, [_withheld(row, self._now())])
-        return call
+        return call or self._apology(row.language)
 
     async def _written(self, connection: AsyncConnection, row: Any) -> Call | None:
         now = self._now()
@@ -112,13 +114,19 @@ class CallDesk:
         speech = phrases.test_text()
         return Call(recipient="", speech=speech, language=phrases.language, voicemail=speech)
 
-    async def _page(self, connection: AsyncConnection, page: str) -> Call | None:
+    def _apology(self, language: str) -> Apology:
+        phrases = self._renderer.phrases(language)
+        return Apology(speech=phrases.voice_apology(), language=phrases.language)
+
+    async def _page(self, connection: AsyncConnection, page: str) -> Call | Apology:
         row = await load_page(connection, page)
-        if row is None or row.channel != ChannelName.VOICE or row.state == State.CANCELLED:
-            return None
+        if row is None or row.channel != ChannelName.VOICE:
+            return self._apology(LAST_RESORT)
+        if row.state == State.CANCELLED:
+            return self._apology(row.language)
         school, _version = await school_of(connection, row.school)
         payload = self._pages.write(row, school).payload
-        return payload if isinstance(payload, Call) else None
+        return payload if isinstance(payload, Call) else self._apology(row.language)
 
 
 def _withheld(row: Any, now: dt.datetime) -> dict[str, Any]:

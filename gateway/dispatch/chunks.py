@@ -10,11 +10,11 @@ import msgspec
 from gateway.content.languages import choose
 from gateway.directory.masking import masked
 from gateway.directory.model import Category, ChannelName, ContactPoint, School
+from gateway.directory.places import place_of
 from gateway.dispatch.requests import Lane, lane_on
 from gateway.rules.answer import Answer, Decision, Mode, Outcome, PlannedDelivery, PlannedMessage
 from gateway.rules.policy import Policy
 from gateway.store.identity import derived_id
-from gateway.store.people import place_of
 from gateway.store.rechecking import TEXT_CHECK
 
 BATCH = 200

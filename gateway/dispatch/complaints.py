@@ -6,9 +6,9 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.directory.model import Category
+from gateway.directory.places import place_of
 from gateway.rules.policy import Policy
 from gateway.store.identity import derived_id
-from gateway.store.people import place_of
 from gateway.store.policies import load_governed
 from gateway.store.rendering import load_addressees
 from gateway.store.sending import load_notifications

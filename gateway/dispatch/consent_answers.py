@@ -21,8 +21,8 @@ from gateway.dispatch.consents import (
     readers_together,
     voices_about,
 )
+from gateway.dispatch.readers import Reader
 from gateway.dispatch.refusals import Refused, unprocessable
-from gateway.dispatch.rendering import Reader
 from gateway.rules.answer import Outcome
 from gateway.rules.consent import Reply, Voice
 from gateway.rules.policy import Policy

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.directory.indexing import SELF, DirectoryIndex, in_range
 from gateway.directory.model import Category
 from gateway.dispatch.deciding import decide_about
-from gateway.dispatch.rendering import Reader
+from gateway.dispatch.readers import Reader
 from gateway.dispatch.requests import Consent, NotificationRequest, NotificationStatus
 from gateway.rules.answer import Decision, Outcome
 from gateway.rules.consent import Given, Judgement, Needed, Reply, Role, Voice, judge, last_replies, voice_of

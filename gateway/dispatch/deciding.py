@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.content.template import Source
 from gateway.directory.indexing import DirectoryIndex
 from gateway.directory.model import Category, ContactPoint, Directory, School
+from gateway.directory.places import place_of
 from gateway.dispatch.chunks import Plan
 from gateway.dispatch.deny_snapshots import DenySnapshots, NoSnapshotError, StandIn, alert_on_snapshot
 from gateway.dispatch.requests import Lane, NotificationRequest
@@ -21,7 +22,7 @@ from gateway.rules.audience import Evaluation, evaluate
 from gateway.rules.categories import LIFE_SAFETY
 from gateway.rules.policy import Policy
 from gateway.store.attachments import words_of_attachments
-from gateway.store.people import RestrictionsUnreadableError, load_neighbourhood, load_school, place_of
+from gateway.store.people import RestrictionsUnreadableError, load_neighbourhood, load_school
 from gateway.store.planning import among, audience_of
 from gateway.store.policies import load_governed
 

@@ -13,7 +13,8 @@ from gateway.directory.model import ChannelName, School
 from gateway.dispatch.deny_snapshots import DenySnapshots
 from gateway.dispatch.identity_check import Question, question_of
 from gateway.dispatch.messages import formats_of
-from gateway.dispatch.rendering import Document, Reader, Renderer
+from gateway.dispatch.readers import Reader
+from gateway.dispatch.rendering import Document, Renderer
 from gateway.dispatch.still_meant import still_meant
 from gateway.rules.policy import Policy
 from gateway.store.database import Database

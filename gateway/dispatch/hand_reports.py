@@ -68,14 +68,16 @@ OUTCOMES: Mapping[str, tuple[HandOutcome, ...]] = {
 _STATUS = {
     HandOutcome.REACHED: ReceiptStatus.ACKNOWLEDGED,
     HandOutcome.HANDED_OVER: ReceiptStatus.DELIVERED,
-    HandOutcome.LEFT_MESSAGE: ReceiptStatus.ANSWERED,
-    HandOutcome.VOICEMAIL: ReceiptStatus.SENT,
+    HandOutcome.LEFT_MESSAGE: ReceiptStatus.NO_ANSWER,
+    HandOutcome.VOICEMAIL: ReceiptStatus.NO_ANSWER,
     HandOutcome.POSTED: ReceiptStatus.IN_TRANSIT,
     HandOutcome.NOT_REACHED: ReceiptStatus.NO_ANSWER,
     HandOutcome.WRONG_NUMBER: ReceiptStatus.BOUNCED,
     HandOutcome.WRONG_ADDRESS: ReceiptStatus.BOUNCED,
 }
 _ARRIVED = (HandOutcome.REACHED, HandOutcome.HANDED_OVER)
+_UNTOLD = (HandOutcome.LEFT_MESSAGE, HandOutcome.VOICEMAIL, HandOutcome.NOT_REACHED)
+"""Whoever or whatever answered: the contact has heard nothing yet, so the task stays, also for when they call back."""
 _DEAD = (HandOutcome.WRONG_NUMBER, HandOutcome.WRONG_ADDRESS)
 
 _SENTENCES = {
@@ -159,19 +161,20 @@ class ReportDesk:
             problems = list(faults_of(on_list.kind, report, on_list.created_at, self._now()))
             if problems:
                 raise unprocessable_fields(problems)
-            await self._record(connection, principal, on_list, report, tries=len(known) + 1)
+            news = await self._record(connection, principal, on_list, report, tries=len(known) + 1)
         # Should this process die here, the clock applies what is on record.
-        await self._receipts.take_parked()
+        await self._receipts.apply(news)
 
     async def _record(
         self, connection: AsyncConnection, principal: Principal, task: Any, report: HandReport, *, tries: int
-    ) -> None:
+    ) -> list[Receipt]:
+        """Put a report on record; gives its news of the delivery, when it is the last word on it."""
         now = self._now()
         row = (await load_deliveries(connection, [task.delivery]))[task.delivery]
         identifier = derived_id(task.id, "report", str(tries))
         own = {"school": task.school, "task": task.id, "delivery": row.id, "by": principal.key, "recorded_at": now}
         await add_report(connection, {"id": identifier, **own, **msgspec.structs.asdict(report)})
-        again = report.outcome is HandOutcome.NOT_REACHED and tries < MOST_TRIES and task.done_at is None
+        again = report.outcome in _UNTOLD and tries < MOST_TRIES and task.done_at is None
         told = {"by": principal.key, "outcome": report.outcome.value, "at": report.at.isoformat()}
         message = (await load_messages(connection, [row.message]))[row.message]
         about = [_about(task, student) for student in students_of(message)]
@@ -180,15 +183,15 @@ class ReportDesk:
             await put_off_task(connection, task.id, until=max(until, now))
             await add_events(connection, [_tried(row, report, tries)])
             await enter_tasks(connection, about, "task_tried", told, at=now)
-            return
+            return []
         # Of what was taken back meanwhile only one thing is news: that it arrived all the same. Else the task stays as
         # one that went by itself, and comes back when it may be told after all.
         if task.done_at is not None and report.outcome not in _ARRIVED:
             await enter_tasks(connection, about, "task_tried", told, at=now)
-            return
+            return []
         await finish_task(connection, task.id, by=principal.key, note=report.note, at=now)
         await enter_tasks(connection, about, "task_done", told, at=now)
-        await keep_receipts(connection, [receipt_of(report, row.id, event_id=identifier)], at=now, look_at=now)
+        return await keep_receipts(connection, [receipt_of(report, row.id, event_id=identifier)], at=now, look_at=now)
 
 
 def _is_same(report: HandReport, row: Any) -> bool:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -21,6 +21,9 @@ WITNESSES = frozenset({RETURNED_MAIL})
 
 MISMATCH = "receipt_mismatch"
 """Why news is refused that names a delivery which its provider, or that provider's id, has nothing to do with."""
+
+OWN_WORD = dt.timedelta(hours=1)
+"""How long the news that a letter was withdrawn waits for our own record that it was us who took it back."""
 
 _LONGEST_CODE = 40
 
@@ -65,16 +68,32 @@ def sort_out(news: Sequence[Receipt], known: Known, *, now: dt.datetime) -> Sort
             found.waiting.append(receipt)
         elif (number := _number(receipt, tries[name])) is None:
             found.refused.append(receipt)
-        elif news_of(receipt) is News.MISSED and _is_in_hand(known.rows[name], now):
+        elif (
+            news_of(receipt) is News.MISSED and _is_in_hand(known.rows[name], number, known.tries.get(name, ()), now)
+        ) or (receipt.status is ReceiptStatus.CANCELED and _may_be_ours(receipt, known.rows[name], now)):
             found.waiting.append(receipt)
         else:
             found.meant.append(Meant(receipt, name, number))
     return found
 
 
-def _is_in_hand(row: Any, now: dt.datetime) -> bool:
-    """Tell whether a worker has still to record that the attempt was accepted: that would undo the plan of another."""
-    return row.owner is not None and row.lease_until is not None and row.lease_until > now
+def _is_in_hand(row: Any, number: int, recorded: Collection[int], now: dt.datetime) -> bool:
+    """Tell whether a worker has still to record that this attempt was accepted: that would undo the plan of another.
+
+    A claim is its worker's until the clock has found that it is lost, even if its lease is over. Where the provider's
+    own word was quicker than the worker's record, the claim stays on the row, and only the record tells of it.
+    """
+    if number < row.attempts:
+        return False
+    if row.state == State.SENDING:
+        return True
+    leased = row.owner is not None and row.lease_until is not None and row.lease_until > now
+    return leased and number not in recorded
+
+
+def _may_be_ours(receipt: Receipt, row: Any, now: dt.datetime) -> bool:
+    """Tell whether we may just be taking it back: a rule's withdrawal starts no further route, as a failure does."""
+    return row.channel == ChannelName.LETTER and row.state == State.SENT and now - receipt.at < OWN_WORD
 
 
 def _number(receipt: Receipt, tries: Mapping[int, Try]) -> int | None:
@@ -145,12 +164,12 @@ def judge(
         if receipt.status in {ReceiptStatus.OPTED_OUT, ReceiptStatus.OPTED_IN}:
             wishes[row.school, row.point] = (row, receipt)
         elif receipt.address_dead:
-            consequences.learnt.append((row, PointState.DEAD, receipt.code or receipt.status.value))
+            consequences.learnt.append((row, PointState.DEAD, _code(receipt)))
     for row, receipt in wishes.values():
         if receipt.status is ReceiptStatus.OPTED_IN:
             consequences.wanted_again.append(row)
         else:
-            consequences.learnt.append((row, PointState.CARRIER_BLOCKED, receipt.code or receipt.status.value))
+            consequences.learnt.append((row, PointState.CARRIER_BLOCKED, _code(receipt)))
     for course in courses.values():
         course.end(consequences, now)
     return consequences
@@ -167,6 +186,7 @@ class _Course:
         self.last: Receipt | None = None
         """The event that brought it to its state."""
         self.newly_missed: set[int] = set()
+        self._tries = tries
         self._missed = {number for number, each in tries.items() if each.missed}
         self._said: dict[News, dict[int, dt.datetime]] = {News.DELIVERED: {}, News.BOUNCED: {}, News.EXPIRED: {}}
         for receipt in told:
@@ -188,7 +208,7 @@ class _Course:
             if due_at is None and self.state is not State.RETRYING:
                 news = News.BOUNCED
         change = settle(self.state, news, earlier=earlier)
-        if change.state is not self.state:
+        if change.state is not self.state and not self._is_old(receipt, number):
             self.state, self.step, self.last, self.due_at = change.state, change.step, receipt, due_at
 
     def end(self, consequences: Consequences, now: dt.datetime) -> None:
@@ -211,6 +231,12 @@ class _Course:
             return number in came_back and came_back[number] >= at
         return False
 
+    def _is_old(self, receipt: Receipt, number: int) -> bool:
+        """Tell whether it says no more than our own record: what was taken back is not `sent` or failed for that."""
+        told = receipt.status
+        taken_back = told is ReceiptStatus.CANCELED and self.state is State.QUEUED
+        return (taken_back or told is ReceiptStatus.QUEUED) and self._tries[number].provider_id is not None
+
     def _next_attempt(self, now: dt.datetime, chance: float) -> dt.datetime | None:
         row = self.row
         return next_after_miss(
@@ -228,12 +254,16 @@ class _Course:
             instants[number] = max(at, instants.get(number, at))
 
 
+def _code(receipt: Receipt) -> str:
+    return (receipt.code or receipt.status.value)[:_LONGEST_CODE]
+
+
 def _moved(course: _Course, receipt: Receipt, now: dt.datetime) -> dict[str, Any]:
     return {
         "id": course.row.id,
         "was": course.row.state,
         "state": course.state.value,
-        "code": (receipt.code or receipt.status.value)[:_LONGEST_CODE],
+        "code": _code(receipt),
         "detail": receipt.explanation,
         "due_at": course.due_at,
         "changed_at": now,

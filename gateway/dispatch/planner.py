@@ -23,8 +23,8 @@ from gateway.dispatch.stopping import heard_out
 from gateway.dispatch.wakeups import WakeUps
 from gateway.rules.policy import Policy
 from gateway.store.announcing import announce_notification
+from gateway.store.chunks import latecomers, next_chunk
 from gateway.store.database import Database
-from gateway.store.people import latecomers, next_chunk
 from gateway.store.planning import (
     audience_fixed,
     audience_of,

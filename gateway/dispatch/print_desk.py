@@ -2,7 +2,7 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,27 +13,29 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from channels.base import Receipt, ReceiptStatus
 from channels.letter_spool import SpoolLetters
 from gateway.access import Principal
-from gateway.directory.model import School
+from gateway.directory.model import ChannelName, School
 from gateway.dispatch.by_hand import let_go
 from gateway.dispatch.deciding import school_of
+from gateway.dispatch.messages import students_of
 from gateway.dispatch.print_folder import LISTS
 from gateway.dispatch.print_news import posted
 from gateway.dispatch.print_rounds import wanted
 from gateway.dispatch.print_runs import WAKE_UP, PrintTerms
-from gateway.dispatch.recalling import LetterHouse
 from gateway.dispatch.receipts import ReceiptDesk
 from gateway.dispatch.refusals import Refused, unprocessable
 from gateway.dispatch.requests import Lane
+from gateway.dispatch.scripts import SHOWN
 from gateway.dispatch.wakeups import WakeUps
 from gateway.store.database import Database
 from gateway.store.print_runs import (
-    IN_RUN,
+    enter_people,
     find_letter,
     find_run,
+    last_run,
     letters_of,
     lock_of_notification,
     post_run,
-    reopen_for_recall,
+    readers_of,
     waiting_letters,
     want_run,
     wanted_run,
@@ -53,7 +55,6 @@ class PrintDesk:
         database: Database,
         wakeups: WakeUps,
         receipts: ReceiptDesk,
-        houses: Sequence[LetterHouse],
         *,
         terms: PrintTerms,
         now: Callable[[], dt.datetime],
@@ -61,7 +62,6 @@ class PrintDesk:
         self._database = database
         self._wakeups = wakeups
         self._receipts = receipts
-        self._houses = houses
         self._terms = terms
         self._now = now
 
@@ -76,7 +76,8 @@ class PrintDesk:
                 raise Refused(409, "No letter waits for a print run.")
             run = await want_run(connection, wanted(school, "by_hand", by, self._now()))
             if run is None:
-                asked = await wanted_run(connection, school)
+                # A worker may have begun it since: then it is the school's latest.
+                asked = await wanted_run(connection, school) or await last_run(connection, school)
                 run = "" if asked is None else str(asked.id)
         await self._wakeups.wake(WAKE_UP, Lane.LETTERS, [run])
         return run
@@ -87,7 +88,6 @@ class PrintDesk:
         Of those that another house has the clock's next round hears.
         """
         now = self._now()
-        await reopen_for_recall(connection, [house.name for house in self._houses], notification, at=now)
         rows = await lock_of_notification(connection, SpoolLetters.name, notification)
         await let_go(connection, rows, News.CALLED_OFF, ("cancelled", "Withdrawn by the sender."), now=now)
         return len(rows)
@@ -109,8 +109,8 @@ class PrintDesk:
             at = min(now, max(noon, row.closed_at))
             letters = await letters_of(connection, run)
             news = [posted(run, letter.delivery, on, at) for letter in letters if letter.file is not None]
-            await keep_receipts(connection, news, at=now, look_at=now)
-        await self._receipts.take_parked()
+            news = await keep_receipts(connection, news, at=now, look_at=now)
+        await self._receipts.apply(news)
 
     async def note_returned(self, principal: Principal, delivery: str, reason: str) -> None:
         """Note that the post brought a letter back: its address is dead for everyone who has it (R34)."""
@@ -120,7 +120,7 @@ class PrintDesk:
             raise Refused(404, "There is no letter with this id.")
         if row.merged_into is not None:
             raise Refused(409, f"This letter travelled with another: report {row.merged_into} in its place.")
-        if State(row.state) not in _LEFT or (row.provider == "spool" and row.state == "sent" and row.code != IN_RUN):
+        if State(row.state) not in _LEFT or (row.provider == SpoolLetters.name and row.file is None):
             raise Refused(409, "This letter has not left, so it cannot have come back.")
         receipt = Receipt(
             provider=row.provider,
@@ -136,7 +136,7 @@ class PrintDesk:
         await self._receipts.take([receipt])
 
     async def file(self, principal: Principal, run: str, name: str) -> Path:
-        """Find a file of a run; raises `Refused`."""
+        """Find a file of a run; raises `Refused`. Whose letters and addresses it shows is put on record (R36)."""
         async with self._database.reading() as connection:
             row = await _found(connection, principal.school, run)
         names = [*(file["name"] for file in msgspec.json.decode(row.files)), *LISTS]
@@ -145,7 +145,25 @@ class PrintDesk:
         path: Path = self._terms.spool / row.folder / name
         if not await asyncio.to_thread(path.is_file):
             raise Refused(409, "This process does not see the letter spool: share GATEWAY_LETTER_SPOOL_DIR with it.")
+        if name not in LISTS:
+            async with self._database.writing() as connection:
+                await self._enter(connection, principal, run, name)
         return path
+
+    async def _enter(self, connection: AsyncConnection, principal: Principal, run: str, name: str) -> None:
+        """Put on record who was shown a file of letters."""
+        told = {"by": principal.key, "reason": "To print the letters.", "channel": ChannelName.LETTER.value}
+        about = [
+            {
+                "school": principal.school,
+                "student": student,
+                "contact": row.contact,
+                "detail": told | {"notification": row.notification, "point": row.point, "print_run": run, "file": name},
+            }
+            for row in await readers_of(connection, run, name)
+            for student in students_of(row)
+        ]
+        await enter_people(connection, about, SHOWN, at=self._now())
 
     def _check_day(self, row: Any, on: dt.date, school: School) -> None:
         zone = ZoneInfo(school.timezone)

@@ -11,6 +11,7 @@ from channels.letter_jobs import Failure
 from gateway.directory.model import School
 from gateway.rules.postage import Postage, Postbag, arrival, posting_day
 from gateway.store.identity import derived_id
+from gateway.store.print_runs import Due
 
 
 def printed(run: str, delivery: str, at: dt.datetime) -> Receipt:
@@ -58,11 +59,11 @@ def _receipt(
 
 
 def late_letters(
-    run: Any, school: School, due: Sequence[Any], rows: Sequence[Mapping[str, Any]], bag: Postbag, now: dt.datetime
+    run: Any, school: School, due: Sequence[Due], rows: Sequence[Mapping[str, Any]], bag: Postbag, now: dt.datetime
 ) -> Iterator[dict[str, Any]]:
     """Ask the office to see to the letters of a run that may arrive after their deadline, notification by notification.
 
-    `due` has `delivery`, `notification`, `respond_by` and `expires_at`, `rows` the `postage` of what was printed.
+    `due` has those with a deadline, `rows` the `postage` of what was printed.
     """
     zone = ZoneInfo(school.timezone)
     on = posting_day(bag, now, zone)
@@ -70,8 +71,7 @@ def late_letters(
     late = Counter(
         one.notification
         for one in due
-        if one.delivery in latest
-        and latest[one.delivery] >= min(filter(None, (one.respond_by, one.expires_at))).astimezone(zone).date()
+        if one.delivery in latest and latest[one.delivery] >= one.by.astimezone(zone).date()
     )
     for notification, number in sorted(late.items()):
         yield _task(
@@ -83,6 +83,36 @@ def late_letters(
             now,
             notification=notification,
         )
+
+
+def undecided(run: Any, letters: Mapping[str, int], now: dt.datetime) -> Iterator[dict[str, Any]]:
+    """Ask the office to see to letters, counted by notification, that no run takes as nobody can decide about them."""
+    for notification, number in sorted(letters.items()):
+        yield _task(
+            derived_id(notification, "task", "letters_undecided"),
+            run.school,
+            "letters_undecided",
+            f"Letters were left out of print run {run.id}, as they could not be looked at again: {number} of this "
+            "notification. Each run tries it anew; the operator must look at the log. Telephone where it is urgent.",
+            now,
+            notification=notification,
+        )
+
+
+def not_to_be_posted(letter: Any, now: dt.datetime) -> dict[str, Any]:
+    """Ask the office to take a printed letter out of its run; it has `run`, `file`, `first_page` and `pages`."""
+    last = letter.first_page + letter.pages - 1
+    pages = f"page {last}" if letter.pages == 1 else f"pages {letter.first_page} to {last}"
+    return _task(
+        derived_id(letter.notification, "task", "letter_withdrawn", letter.id),
+        letter.school,
+        "letter_withdrawn",
+        f"A printed letter must not be posted any more, as the directory or a restriction has changed: take {pages} of "
+        f"{letter.file} out of print run {letter.run} and destroy them, or tell the print house. Where it has been "
+        "posted already, tell the safeguarding lead.",
+        now,
+        notification=letter.notification,
+    ) | {"contact": letter.contact, "delivery": letter.id, "due_at": now}
 
 
 def stuck(run: Any, fault: str, now: dt.datetime) -> dict[str, Any]:

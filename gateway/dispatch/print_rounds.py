@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from gateway.dispatch.deciding import school_of
 from gateway.dispatch.print_runs import WAKE_UP as PRINT
 from gateway.dispatch.print_runs import PrintTerms
+from gateway.dispatch.print_withdrawals import PrintWithdrawals
 from gateway.dispatch.recalling import WAKE_UP as RECALL
 from gateway.dispatch.recalling import LetterHouse
 from gateway.dispatch.requests import Lane
@@ -49,6 +50,7 @@ class PrintRounds:
         database: Database,
         wakeups: WakeUps,
         houses: Sequence[LetterHouse],
+        withdrawals: PrintWithdrawals,
         *,
         terms: PrintTerms,
         now: Callable[[], dt.datetime],
@@ -56,6 +58,7 @@ class PrintRounds:
         self._database = database
         self._wakeups = wakeups
         self._houses = houses
+        self._withdrawals = withdrawals
         self._terms = terms
         self._now = now
         self._next = LONG_AGO
@@ -74,6 +77,7 @@ class PrintRounds:
         async with self._database.reading() as connection:
             due = await due_runs(connection, now=now)
         await self._wake(PRINT, {run.id: run.due_at for run in due}, now)
+        await self._withdrawals.round()
 
     async def _find_doubtful(self, house: LetterHouse, now: dt.datetime) -> None:
         """Wake those who can ask the house for its letters: the clock has neither its connections nor the spool."""

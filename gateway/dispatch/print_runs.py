@@ -1,8 +1,8 @@
 """Print runs: closed, printed into files, published for the printer, uploaded; each step repeated until it is done.
 
-A run is fixed when its letters are entered, in one transaction: from then on nothing takes them back, and no other run
-gets them. Whatever dies after that, another worker prints the same letters again into a folder of its own; the
-transaction that records where each letter is decides whose folder counts.
+A run takes its letters in one transaction, and no other run gets them. Whatever fails or dies before they are on paper,
+the next try gives them back first and decides about them anew: a weekend may lie between. From the transaction on that
+records where each letter is nothing takes them back; it decides whose folder counts.
 """
 
 import asyncio
@@ -10,10 +10,11 @@ import contextlib
 import datetime as dt
 import logging
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
+from zoneinfo import ZoneInfo
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -26,29 +27,28 @@ from gateway.content.phrases import Phrases
 from gateway.directory.addresses import country_of
 from gateway.directory.model import School
 from gateway.dispatch.deciding import school_of
+from gateway.dispatch.print_closing import Closing, still_fit
 from gateway.dispatch.print_folder import LISTS, Printed, clear_work, publish, put_together, read_letters, write_lists
 from gateway.dispatch.print_news import late_letters, not_printed, printed, stuck, too_late
 from gateway.dispatch.print_plan import job_of, plan_files
-from gateway.dispatch.recalling import LetterHouse, Recall, by_notification
+from gateway.dispatch.recalling import LetterHouse, Recall
 from gateway.dispatch.receipts import ReceiptDesk
-from gateway.dispatch.rechecking import outdated
 from gateway.dispatch.stopping import heard_out
 from gateway.rules.postage import Postbag
 from gateway.store.database import Database
 from gateway.store.print_runs import (
     deadlines_of,
     enter_letters,
+    give_back,
     letters_of,
-    load_waiting,
-    lock_waiting,
     place_letters,
     renew_run,
     still_waiting,
     take_run,
     update_run,
+    wanted_run,
 )
 from gateway.store.receipts import keep_receipts
-from gateway.store.sending import load_notifications, merged_with
 from gateway.store.tasks import add_tasks
 
 _log = logging.getLogger(__name__)
@@ -110,14 +110,13 @@ class PrintRuns:
     ) -> None:
         self._database = database
         self._receipts = receipts
-        self._recall = recall
-        self._house = house
         self._press = press
         self._courier = courier
         self._terms = terms
         self._phrases = phrases
         self._owner = owner
         self._now = now
+        self._closing = Closing(database, recall, house, spool=terms.spool, most=terms.run_size, now=now)
 
     async def work(self, run: str) -> None:
         """Do what is to be done about a run; told to stop, leave it to another worker."""
@@ -131,11 +130,10 @@ class PrintRuns:
             return
         try:
             async with self._renewed(run):
-                while run.due_at is not None and not stopping.is_set():
-                    following = await self._step(run, stopping)
-                    if following is None:  # another worker has it
-                        return
+                following = await self._begun_anew(run) if run.status == "printing" else run
+                while following is not None and following.due_at is not None and not stopping.is_set():
                     run = following
+                    following = await self._step(run, stopping)
         except _StoppedError:
             pass
         except (PressError, UploadError, OSError) as error:
@@ -159,20 +157,27 @@ class PrintRuns:
             case _:
                 return await self._bring(run, stopping)
 
+    async def _begun_anew(self, run: Any) -> Any:
+        """Give back the letters of a try that came to nothing: what was decided about them may not hold any more.
+
+        Where the school's next run is asked for already, that one takes them.
+        """
+        now = self._now()
+        async with self._database.writing() as connection:
+            values: dict[str, Any] = {"status": "wanted", "letters": 0}
+            if await wanted_run(connection, run.school) is not None:
+                values |= {"status": "empty", "closed_at": now, "due_at": None}
+            following = await self._updated(connection, run, values)
+            if following is not None:
+                await give_back(connection, run.id)
+        return following
+
     async def _close(self, run: Any) -> Any:
         """Decide a last time about everything that waits, and enter what may be printed."""
         now = self._now()
-        async with self._database.reading() as connection:
-            waiting = await load_waiting(connection, self._house.name, run.school, limit=self._terms.run_size)
-            doubtful = await _doubtful(connection, run.school, waiting, now)
-        cleared = {row.id for row in waiting if row.id not in doubtful}
-        for notification, letters in by_notification(row for row in waiting if row.id in doubtful):
-            try:
-                cleared.update(await self._recall.look_again(self._house, notification, letters))
-            except Exception:  # noqa: BLE001  # what nobody can decide about waits for the next run, and holds up no other
-                _log.exception("letters_not_decided_about", extra={"notification": notification})
+        cleared = await self._closing.cleared(run)
         async with self._database.writing() as connection:
-            rows = await _still_fit(connection, run.school, sorted(cleared))
+            rows = await still_fit(connection, run.school, sorted(cleared))
             late = {row.id for row in rows if row.expires_at is not None and row.expires_at <= now}
             entered = await enter_letters(connection, run.id, [row.id for row in rows if row.id not in late])
             values: dict[str, Any] = {"status": "printing", "letters": len(entered)}
@@ -191,13 +196,15 @@ class PrintRuns:
         spool, duplex = self._terms.spool, self._terms.duplex
         letters, lost = await asyncio.to_thread(read_letters, spool, deliveries)
         files = plan_files(letters, most=LETTERS_A_FILE)
+        # What earlier tries have left would fill the disk, one upon the other.
+        await asyncio.to_thread(clear_work, spool / "work", run.id)
         folder = spool / "work" / f"{run.id}.{run.owner.rpartition('/')[2]}"
         await asyncio.to_thread(folder.mkdir, parents=True)
         jobs = [
             job_of(
                 file,
                 run=run.id,
-                day=run.created_at.date(),
+                day=run.created_at.astimezone(ZoneInfo(school.timezone)).date(),
                 country=country_of(school.jurisdiction),
                 words=self._phrases(school.language),
                 duplex=duplex,
@@ -206,9 +213,13 @@ class PrintRuns:
             )
             for file in files
         ]
-        made = await _unless_stopped(self._press(jobs), stopping)
-        result = put_together(list(zip(files, made, strict=True)), lost, duplex=duplex)
-        await asyncio.to_thread(write_lists, folder, run.id, result)
+        try:
+            made = await _unless_stopped(self._press(jobs), stopping)
+            result = put_together(list(zip(files, made, strict=True)), lost, duplex=duplex)
+            await asyncio.to_thread(write_lists, folder, run.id, result)
+        except Exception:
+            await asyncio.to_thread(clear_work, spool / "work", run.id)
+            raise
         return await self._record(run, school, folder, result)
 
     async def _record(self, run: Any, school: School, folder: Path, result: Printed) -> Any:
@@ -307,23 +318,6 @@ class _Run:
 
     def __getattr__(self, name: str) -> Any:
         return self._values[name] if name in self._values else getattr(self._row, name)
-
-
-async def _doubtful(connection: AsyncConnection, school: str, waiting: Sequence[Any], now: dt.datetime) -> set[str]:
-    """Name the letters about which the rules must be asked again: another directory, another day, or called off."""
-    carried = await merged_with(connection, [row.id for row in waiting])
-    stale = outdated([*waiting, *carried], *await school_of(connection, school), now)
-    records = await load_notifications(connection, list({row.notification for row in waiting}))
-    called_off = {row.id for row in waiting if records[row.notification].status == "cancelled"}
-    return {row.merged_into or row.id for row in stale} | called_off
-
-
-async def _still_fit(connection: AsyncConnection, school: str, ids: Collection[str]) -> list[Any]:
-    """Lock the letters that may be printed at this moment; what has changed since they were looked at is left out."""
-    rows = await lock_waiting(connection, ids)
-    _school, version = await school_of(connection, school)
-    records = await load_notifications(connection, list({row.notification for row in rows}))
-    return [row for row in rows if row.directory_version == version and records[row.notification].status != "cancelled"]
 
 
 async def _unless_stopped(work: Awaitable[_Answer], stopping: asyncio.Event) -> _Answer:

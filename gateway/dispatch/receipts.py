@@ -21,6 +21,7 @@ from gateway.dispatch.group_commit import GroupCommit
 from gateway.dispatch.judging import MISMATCH, Consequences, contested, judge, sort_out
 from gateway.dispatch.metrics import Metrics
 from gateway.dispatch.questions import Questions
+from gateway.dispatch.refusals import Refused
 from gateway.dispatch.settling import learn_of_addresses, lift_blocks_of, start_next_routes
 from gateway.dispatch.wakeups import WakeUps
 from gateway.store.announcing import announce_deliveries
@@ -71,6 +72,12 @@ OWN_SHARE = 100
 FIRST_LOOK = dt.timedelta(seconds=1)
 """After it the clock looks for a new event that was not applied, and then each time it has become twice as old."""
 
+MOST_HELD = 5_000
+"""Events that wait to be stored; more would fill the memory while the database hangs."""
+
+_BUSY_SECONDS = 10
+"""When a provider may try again whose news was one too many."""
+
 LONGEST_PARKED = dt.timedelta(days=7)
 """News of a delivery that is not known by then was never about one of ours."""
 
@@ -107,13 +114,22 @@ class ReceiptDesk:
         self._questions = questions or Questions()
         # SQLite has one writer at a time: a second group would only wait for it, and others could not join any more.
         self._group = GroupCommit(self._commit, self._apply_kept, at_once=1 if database.sqlite else _AT_ONCE)
+        self._held = 0
         self._second = 0
         self._in_second = 0
 
     async def keep(self, news: Sequence[Receipt]) -> None:
-        """Store events; durable when it returns, and soon applied."""
-        if fit := self._fit(news):
+        """Store events; durable when it returns, and soon applied. Raises `Refused` (503) when too many wait for it."""
+        fit = self._fit(news)
+        if not fit:
+            return
+        if self._held >= MOST_HELD:
+            raise Refused(503, "Too much news waits to be stored: send it again.", retry_after=_BUSY_SECONDS)
+        self._held += len(fit)
+        try:
             await self._group.take(_Told(fit, waits=False))
+        finally:
+            self._held -= len(fit)
 
     async def take(self, news: Sequence[Receipt]) -> int:
         """Store and apply events; gives how many were new. Durable and applied when it returns."""
@@ -121,8 +137,13 @@ class ReceiptDesk:
         if not fit:
             return 0
         kept = await self._group.take(_Told(fit, waits=True))
-        await self._apply_all(kept.news)
+        await self.apply(kept.news)
         return len(kept.news)
+
+    async def apply(self, news: Sequence[Receipt]) -> None:
+        """Apply events that are on record; those that cannot be are left to the clock."""
+        for start in range(0, len(news), MOST):
+            await self._apply(news[start : start + MOST])
 
     async def finish(self, *, patience: float) -> None:
         """Apply what was kept last, within seconds; beyond, the clock finds it."""
@@ -143,22 +164,23 @@ class ReceiptDesk:
                 return
 
     async def _apply_parked(self, waiting: Sequence[Waiting], now: dt.datetime) -> None:
-        """Apply events and put off those that cannot be yet, in one transaction."""
-        old = [each.receipt for each in waiting if now - each.received_at >= LONGEST_PARKED]
-        news = [each.receipt for each in waiting if now - each.received_at < LONGEST_PARKED]
-        pauses = {key_of(each.receipt): now + _pause(now, each.received_at) for each in waiting}
+        """Apply events and put off, or give up, those that cannot be yet, in one transaction."""
+        news = [each.receipt for each in waiting]
+        since = {key_of(each.receipt): each.received_at for each in waiting}
         try:
             async with self._database.writing() as connection:
                 applied = await self._apply_in(connection, news)
+                old = [each for each in applied.waiting if now - since[key_of(each)] >= LONGEST_PARKED]
                 await mark_applied(connection, [Mark(each, each.delivery, UNCLAIMED) for each in old], at=now)
-                await put_off(connection, [(each, pauses[key_of(each)]) for each in applied.waiting])
+                young = [each for each in applied.waiting if now - since[key_of(each)] < LONGEST_PARKED]
+                await put_off(connection, [(each, _next_look(now, since[key_of(each)])) for each in young])
         except OSError:
             raise
         except Exception:  # noqa: BLE001  # whatever it is, the others are applied
             # Put off first: if they cannot be applied they do not keep the others from it the next time.
             async with self._database.writing() as connection:
-                await put_off(connection, [(each, pauses[key_of(each)]) for each in news])
-            await self._apply_all(news)
+                await put_off(connection, [(each, _next_look(now, since[key_of(each)])) for each in news])
+            await self.apply(news)
         else:
             await self._follow_up(applied)
 
@@ -201,13 +223,9 @@ class ReceiptDesk:
     async def _apply_kept(self, kept: Sequence[_Told]) -> None:
         """Apply what was kept for callers that have gone, unless it is the clock's to apply."""
         news = [receipt for each in kept if not (each.waits or each.left) for receipt in each.news]
-        await self._apply_all(news)
+        await self.apply(news)
         if len(news) >= _CROWD:
             await asyncio.sleep(_GATHERING_SECONDS)
-
-    async def _apply_all(self, news: Sequence[Receipt]) -> None:
-        for start in range(0, len(news), MOST):
-            await self._apply(news[start : start + MOST])
 
     async def _apply(self, news: Sequence[Receipt]) -> None:
         """Apply events in one transaction, or in two halves if that fails: one bad event keeps no other back."""
@@ -297,5 +315,5 @@ async def _write(
     return await start_next_routes(connection, [failed[name] for name in sorted(failed)], now=now) if failed else ()
 
 
-def _pause(now: dt.datetime, since: dt.datetime) -> dt.timedelta:
-    return max(FIRST_LOOK, now - since)
+def _next_look(now: dt.datetime, since: dt.datetime) -> dt.datetime:
+    return now + max(FIRST_LOOK, now - since)

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.directory.masking import masked
 from gateway.directory.model import School
+from gateway.directory.places import place_of
 from gateway.dispatch.chunks import (
     TELLING,
     TELLING_REASON,
@@ -37,7 +38,6 @@ from gateway.dispatch.settling import unreached
 from gateway.rules.answer import Decision, Mode, PlannedDelivery, PlannedMessage
 from gateway.rules.answer import Outcome as Verdict
 from gateway.rules.policy import Policy
-from gateway.store.people import place_of
 from gateway.store.rechecking import (
     confirm,
     correct_decisions,

@@ -9,21 +9,22 @@ changes nothing at all.
 import datetime as dt
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
+from msgspec import structs
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channels.base import Inbound, Receipt, ReceiptStatus
 from channels.email_bounces import Report
 from gateway.directory.model import ChannelName, ContactPoint, School
+from gateway.directory.places import place_of
 from gateway.dispatch.complaints import heed_complaint
 from gateway.dispatch.inbox import Inbox
 from gateway.dispatch.metrics import Metrics
 from gateway.dispatch.receipts import ReceiptDesk
 from gateway.rules.policy import Policy
 from gateway.store.database import Database
-from gateway.store.people import load_school, place_of
+from gateway.store.people import load_school
 from gateway.store.replies import is_told, known_events, number_of_replies
 from gateway.store.sending import load_deliveries
 from gateway.tracking.states import State
@@ -119,7 +120,7 @@ def believed(report: Report, row: Any, school: School | None) -> Receipt:
     if receipt.status not in _CHANGING:
         return receipt
     if row is None or school is None:
-        return replace(receipt, address_dead=False)
+        return structs.replace(receipt, address_dead=False)
     named = any(_place(school, address) == row.place for address in report.recipients)
     returned = None if report.message_id is None else _id_in(report.message_id) == row.id
     if report.recipients and not named and returned is False:
@@ -130,11 +131,11 @@ def believed(report: Report, row: Any, school: School | None) -> Receipt:
         gone = named or bool(returned)
     else:
         gone = any(_place(school, address) == row.place for address in report.gone)
-    return replace(receipt, address_dead=receipt.address_dead and gone)
+    return structs.replace(receipt, address_dead=receipt.address_dead and gone)
 
 
 def _doubted(receipt: Receipt, explanation: str) -> Receipt:
-    return replace(receipt, status=ReceiptStatus.UNKNOWN, explanation=explanation, address_dead=False)
+    return structs.replace(receipt, status=ReceiptStatus.UNKNOWN, explanation=explanation, address_dead=False)
 
 
 def _place(school: School, address: str) -> str:

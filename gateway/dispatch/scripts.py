@@ -22,8 +22,9 @@ from gateway.dispatch.by_hand import call_off
 from gateway.dispatch.deciding import school_of
 from gateway.dispatch.finishing import settle_statuses
 from gateway.dispatch.messages import students_of
+from gateway.dispatch.readers import Reader
 from gateway.dispatch.refusals import Refused
-from gateway.dispatch.rendering import Reader, Renderer, RenderingError
+from gateway.dispatch.rendering import Renderer, RenderingError
 from gateway.dispatch.requests import NotificationStatus
 from gateway.dispatch.taking_back import TakingBack
 from gateway.dispatch.wakeups import WakeUps

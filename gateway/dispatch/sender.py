@@ -1,51 +1,35 @@
 """Sending: take a batch whose turn it is, check it a last time, hand it over, record the answers as they come."""
 
 import asyncio
-import contextlib
 import datetime as dt
 import logging
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from channels.base import Envelope, Handover
 from channels.errors import Retry, SendError
-from gateway.directory.model import ChannelName
 from gateway.dispatch.chunks import BATCH
+from gateway.dispatch.claiming import PUT_OFF, Claiming
 from gateway.dispatch.finding_out import Inquiry
 from gateway.dispatch.finishing import finish_those_done
 from gateway.dispatch.flushing import Flushing
-from gateway.dispatch.help_wanted import NoProviderError, ProviderAwayError, Work, ask_for_help
+from gateway.dispatch.help_wanted import Work, ask_for_help
 from gateway.dispatch.last_check import LastCheck, Rendered
+from gateway.dispatch.lease import renewed
 from gateway.dispatch.metrics import Metrics
 from gateway.dispatch.outcomes import outcome_of, withdrawn
 from gateway.dispatch.provider_gate import ProviderGate
-from gateway.dispatch.providers import Choice, Provider, ProviderChoice, month_of, units_of
+from gateway.dispatch.providers import Provider, ProviderChoice, month_of, units_of
 from gateway.dispatch.recording import Recorder, Result
 from gateway.dispatch.rendering import Quiet, RenderingError
-from gateway.dispatch.requests import Lane
 from gateway.dispatch.stopping import heard_out
 from gateway.dispatch.tracing import Tracer
 from gateway.dispatch.wakeups import WakeUps
-from gateway.store.claims import (
-    Due,
-    claim_batch,
-    claim_expired,
-    claim_unknown,
-    due_of,
-    hand_back,
-    next_due,
-    put_off,
-    renew_leases,
-    take_turn,
-    waiting_since,
-)
+from gateway.store.claims import hand_back
 from gateway.store.database import Database
 from gateway.store.provider_use import add_use
 from gateway.store.sending import merged_with
@@ -53,23 +37,6 @@ from gateway.tracking.blame import tally
 from gateway.tracking.states import News
 
 _log = logging.getLogger(__name__)
-
-LEASE = dt.timedelta(seconds=45)
-"""How long a claim lasts without renewal; a dead worker's batch is swept after it, and done within the minute."""
-
-PUT_OFF = dt.timedelta(seconds=60)
-"""After so long is tried again what could not be checked before it was to leave."""
-
-SOON = dt.timedelta(seconds=2)
-"""What may go on within this is woken by whoever put it off: at the clock's rounds a provider's budget would run over
-unused, of bulk work the half."""
-
-ALERT_WAITS = dt.timedelta(minutes=2)
-"""So long an alert may wait for a provider that takes nothing before somebody is told (R45)."""
-
-_RENEWAL_SECONDS = 15.0
-_MARGIN = dt.timedelta(seconds=12)
-"""Nothing is handed over when the claim, for want of renewal, is within this of being swept."""
 
 _SLICE_SECONDS = 1.0
 """What a provider takes in this time is checked and handed over at once: a new restriction is seen within it (R44)."""
@@ -96,7 +63,7 @@ class Sender:
     ) -> None:
         self._database = database
         self._wakeups = wakeups
-        self._choice = choice
+        self._claiming = Claiming(database, wakeups, choice, owner=owner, now=now)
         self._gate = gate
         self._check = check
         self._recorder = recorder
@@ -116,7 +83,7 @@ class Sender:
         touched: set[str] = set()
         try:
             while not stopping.is_set():
-                work = await self._taken(batch)
+                work = await self._claiming.take(batch)
                 await self._inquiry.settle(work.unknown)
                 touched.update(row.notification for row in (*work.rows, *work.unknown))
                 broken_off = bool(work.rows) and await self._work_on(work.provider, work.rows, stopping)
@@ -129,71 +96,6 @@ class Sender:
         finally:
             await finish_those_done(self._database, touched, now=self._now())
 
-    async def _taken(self, batch: str) -> "_Work":
-        """Claim deliveries to send, of this batch or of the school whose turn it is, and unanswered ones of this."""
-        now = self._now()
-        async with self._database.writing() as connection:
-            due = await due_of(connection, batch, now=now)
-            if due is None:
-                return _Work(batch)
-            unknown: Sequence[Any] = ()
-            if due.unknown:
-                unknown = await claim_unknown(connection, batch, now=now, until=now + LEASE, limit=BATCH)
-            school = await take_turn(connection, due.lane, now=now) if due.number else None
-            if school is not None and school != due.school:
-                other = await next_due(connection, school, due.lane, now=now)
-                theirs = None if other is None else await self._admitted(connection, other, now)
-                if theirs is not None and theirs.rows:
-                    return replace(theirs, unknown=unknown)
-            work = await self._admitted(connection, due, now) if due.number else _Work(batch)
-            # What has been found out about may be due to be sent again.
-            more = bool(unknown) or (bool(work.rows) and due.number > len(work.rows))
-            return replace(work, unknown=unknown, more=more)
-
-    async def _admitted(self, connection: AsyncConnection, due: Due, now: dt.datetime) -> "_Work":
-        """Claim as many as a provider may be given now; the rest waits."""
-        choice = await self._choice.admit(
-            connection,
-            ChannelName(due.channel),
-            lane=Lane(due.lane),
-            wanted=min(due.number, BATCH),
-            fresh=due.fresh,
-        )
-        if choice.provider is None:
-            return _Work(due.batch, await self._waiting(connection, due, choice, now))
-        rows = await claim_batch(
-            connection,
-            due.batch,
-            provider=choice.provider.channel.name,
-            owner=self._owner,
-            now=now,
-            until=now + LEASE,
-            limit=choice.admission.granted,
-            fresh=choice.trial,
-        )
-        return _Work(due.batch, rows, provider=choice.provider)
-
-    async def _waiting(self, connection: AsyncConnection, due: Due, choice: Choice, now: dt.datetime) -> Sequence[Any]:
-        """Let a batch wait that nobody takes, and let somebody know; gives what has run out of time, claimed."""
-        if choice.hopeless:
-            await self._ask_for_provider(connection, due, choice, now)
-        elif due.lane == Lane.EMERGENCY:
-            for notification in await waiting_since(connection, due.batch, since=now - ALERT_WAITS):
-                await ask_for_help(connection, notification, Work.SENDING, ProviderAwayError(), now=now)
-        late = await claim_expired(connection, due.batch, owner=self._owner, now=now, until=now + LEASE, limit=BATCH)
-        until = choice.admission.retry_at or now + PUT_OFF
-        await put_off(connection, due.batch, now=now, until=until)
-        if until - now < SOON:
-            self._wakeups.wake_later(due.lane, due.batch, seconds=(until - now).total_seconds())
-        return late
-
-    async def _ask_for_provider(self, connection: AsyncConnection, due: Due, choice: Choice, now: dt.datetime) -> None:
-        """Say at once which provider may not be used and why: only a person can change that (Q09)."""
-        why = ", ".join(f"{key} ({standing})" for key, standing in sorted(choice.unusable.items()))
-        _log.error("no_provider", extra={"channel": due.channel, "lane": due.lane, "unusable": why})
-        for notification in await waiting_since(connection, due.batch, since=now):
-            await ask_for_help(connection, notification, Work.SENDING, NoProviderError(why), now=now)
-
     async def _work_on(self, provider: Provider | None, rows: Sequence[Any], stopping: asyncio.Event) -> bool:
         """Send claimed rows; whatever was not handed over when the worker has to stop or fails is given back.
 
@@ -203,8 +105,8 @@ class Sender:
         """
         waiting = list(rows)
         try:
-            async with self._renewed([row.id for row in rows]) as claim:
-                while waiting and not stopping.is_set() and claim.holds():
+            async with renewed(self._database, [row.id for row in rows], owner=self._owner, now=self._now) as lease:
+                while waiting and not stopping.is_set() and lease.holds():
                     slice_ = waiting[: BATCH if provider is None else self._slice(provider)]
                     # Each slice is checked by itself: the ones before may have taken their time.
                     try:
@@ -215,7 +117,7 @@ class Sender:
                         del waiting[: len(slice_)]
                         continue
                     await self._wakeups.wake_batches(wake)
-                    if not claim.holds():
+                    if not lease.holds():
                         return False
                     waiting[: len(slice_)] = later
                     fit = await self._kept_quiet(fit, rendered)
@@ -332,60 +234,6 @@ class Sender:
             throttled=sum_.throttled,
             retry_after=sum_.retry_after,
         )
-
-    @contextlib.asynccontextmanager
-    async def _renewed(self, ids: list[str]) -> AsyncIterator["_Claim"]:
-        """Keep the claim alive as long as the work lasts."""
-        claim = _Claim(self._now)
-
-        async def renew() -> None:
-            while True:
-                await asyncio.sleep(_RENEWAL_SECONDS)
-                try:
-                    async with self._database.writing() as connection:
-                        still_ours = await renew_leases(connection, ids, owner=self._owner, until=self._now() + LEASE)
-                    if still_ours:
-                        claim.renewed()
-                except Exception:  # noqa: BLE001  # one missed renewal is no reason to lose the claim
-                    _log.exception("lease_not_renewed")
-
-        renewal = asyncio.ensure_future(renew())
-        try:
-            yield claim
-        finally:
-            renewal.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await renewal
-
-
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """What a worker has taken on a wake-up."""
-
-    batch: str
-    """Whose deliveries `rows` are."""
-    rows: Sequence[Any] = ()
-    provider: Provider | None = None
-    """Who gets them."""
-    unknown: Sequence[Any] = ()
-    more: bool = False
-    """Whether more of the batch may be due."""
-
-
-class _Claim:
-    """How fresh the lease of claimed deliveries is."""
-
-    def __init__(self, now: Callable[[], dt.datetime]) -> None:
-        self._now = now
-        self._renewed_at = now()
-
-    def renewed(self) -> None:
-        """Note that the lease begins anew."""
-        self._renewed_at = self._now()
-
-    def holds(self) -> bool:
-        """Whether nobody may sweep it for a while yet."""
-        return self._now() - self._renewed_at < LEASE - _MARGIN
 
 
 def _silence(delivery: str, provider: str) -> Handover:

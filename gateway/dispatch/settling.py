@@ -8,13 +8,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.directory.masking import masked
 from gateway.directory.model import ContactPoint, PointState, School
+from gateway.directory.places import key_of, place_of
 from gateway.dispatch.chunks import UNDECIDED, Route, decode_routes, delivery_id, put_in_batches, queued
 from gateway.dispatch.messages import students_of
 from gateway.dispatch.requests import Lane, lane_on
 from gateway.rules.answer import Mode
 from gateway.store.identity import derived_id
-from gateway.store.notifications import lanes_of
-from gateway.store.people import key_of, load_points, load_school, place_of
+from gateway.store.notifications import lanes_in_force
+from gateway.store.people import load_points, load_school
 from gateway.store.roster import raise_version
 from gateway.store.sending import add_deliveries, lift_blocks, lock_messages, mark_points, merged_with, open_or_done
 from gateway.store.tables import contact_points
@@ -27,14 +28,18 @@ async def start_next_routes(
     """Start the next contact point of every message whose delivery failed; gives the (lane, batch) to wake.
 
     Deliveries that travelled inside a failed one go on by their own routes. A message without a further route
-    and without anything that left becomes a task for the office (R24).
+    and without anything that left becomes a task for the office (R24). Of what was withdrawn nothing follows; if that
+    happens at this very moment, the last check before sending finds it.
     """
+    lanes = await lanes_in_force(connection, {row.notification for row in failed})
+    failed = [row for row in failed if row.notification in lanes]
+    if not failed:
+        return []
     rows = [*failed, *await merged_with(connection, [row.id for row in failed])]
     messages = await lock_messages(connection, list({row.message for row in rows}))
     still_alive = await open_or_done(connection, list(messages))
     following = [(row, route) for row in rows if (route := _following(messages[row.message], row, now)) is not None]
     points = await _find_points(connection, {(row.school, route.point) for row, (_, route) in following})
-    lanes = await lanes_of(connection, {row.notification for row, _ in following})
     started = [
         _next_delivery(messages[row.message], row, *route, points, lanes[row.notification], now)
         for row, route in following

@@ -72,8 +72,12 @@ class Silence:
 
     async def _ask_all(self) -> None:
         now = self._now()
-        async with self._database.writing() as connection:
-            rows = await take_silent(connection, now=now, until=now + LEASE, limit=MOST)
+        try:
+            async with self._database.writing() as connection:
+                rows = await take_silent(connection, now=now, until=now + LEASE, limit=MOST)
+        except Exception:  # noqa: BLE001  # nobody waits for this task to hear of it, and the next round asks again
+            _log.exception("silence_not_read")
+            return
         by_provider: dict[str, list[Any]] = defaultdict(list)
         for row in rows:
             by_provider[row.provider or ""].append(row)

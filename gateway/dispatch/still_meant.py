@@ -7,12 +7,12 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.directory.model import Category, Contact, ContactPoint, Directory, PointState
+from gateway.directory.places import key_of, place_of
 from gateway.dispatch.deciding import decide_about
 from gateway.dispatch.deny_snapshots import DenySnapshots
 from gateway.dispatch.messages import students_of
-from gateway.dispatch.rendering import Reader
+from gateway.dispatch.readers import Reader
 from gateway.rules.policy import Policy
-from gateway.store.people import key_of, place_of
 
 
 async def still_meant(

@@ -17,7 +17,8 @@ from gateway.directory.addresses import country_of
 from gateway.directory.indexing import DirectoryIndex
 from gateway.directory.model import ChannelName, ContactPoint
 from gateway.dispatch import library
-from gateway.dispatch.rendering import Reader, Renderer, RenderingError
+from gateway.dispatch.readers import Reader
+from gateway.dispatch.rendering import Renderer, RenderingError
 from gateway.dispatch.requests import NotificationRequest, lane_of
 from gateway.rules.answer import Mode, PlannedDelivery, PlannedMessage
 from gateway.rules.audience import Evaluation
@@ -85,9 +86,7 @@ class TextForecast:
                 return None
             body = smart(self._wording)
             return Text(recipient=number, body=body, segments=count(body).segments, language=message.language)
-        written = self._renderer.written(
-            self._index.school, self._notification, self._reader(message, point, evaluation)
-        )
+        written = self._renderer.write(self._index.school, self._notification, self._reader(message, point, evaluation))
         return written.payload if isinstance(written, Envelope) and isinstance(written.payload, Text) else None
 
     def _reader(self, message: PlannedMessage, point: ContactPoint, evaluation: Evaluation) -> Reader:

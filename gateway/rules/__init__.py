@@ -22,7 +22,7 @@ R21    `wishes`; contacts' own wishes on record: `gateway.store.wishes`
 R22    `routes`
 R23    `categories` (the table), `gateway.dispatch.chunks`, `gateway.dispatch.settling`
 R24    `audience`; tasks in `gateway.dispatch.chunks` and `settling`; the report: `unreachable`
-R25-26 `households`, `merging`; greetings in `gateway.dispatch.rendering`
+R25-26 `households`, `merging`; greetings in `gateway.dispatch.naming`
 R27    `routes`
 R28    `grouping`
 R29-30 `routes`; neutral texts in `gateway.content.prepared`

@@ -276,13 +276,16 @@ async def lose_claims(
     Gives the ids of those that were lost: an answer, or another clock, may have been quicker.
     """
     claimed = {row.id: row for row in rows}
+    given_up = (
+        one_of(connection, deliveries.c.id, list(claimed)),
+        still_in_state("sending"),
+        deliveries.c.lease_until < now,
+    )
+    # In the order of their ids, as news locks them.
+    await connection.execute(select(deliveries.c.id).where(*given_up).order_by(deliveries.c.id).with_for_update())
     statement = (
         update(deliveries)
-        .where(
-            one_of(connection, deliveries.c.id, list(claimed)),
-            still_in_state("sending"),
-            deliveries.c.lease_until < now,
-        )
+        .where(*given_up)
         .values(state="unknown", owner=None, lease_until=None, due_at=now, changed_at=now, code=code, detail=detail)
         .returning(deliveries.c.id, deliveries.c.attempts)
     )

@@ -16,6 +16,7 @@ from gateway.store.tables import (
     notifications,
     student_groups,
     students,
+    tasks,
 )
 
 
@@ -91,27 +92,32 @@ async def count(connection: AsyncConnection, notification: str) -> dict[str, Any
 
 
 async def cancel(connection: AsyncConnection, notification: str, *, at: dt.datetime) -> int:
-    """Withdraw every delivery that has not left and stop the planning; says how many were withdrawn.
+    """Withdraw every delivery that has not left, for good; says how many were withdrawn.
 
+    A finished one is withdrawn, too: whatever comes back of it starts nothing more, and nobody is to tell it by hand.
     What travels inside another that a worker has already is that worker's to withdraw, with its carrier.
     """
     await connection.execute(
         update(notifications)
-        .where(notifications.c.id == notification, notifications.c.status != "finished")
+        .where(notifications.c.id == notification, notifications.c.status != "cancelled")
         .values(status="cancelled", finished_at=at, owner=None, lease_until=None)
     )
     waiting = ("held", "queued", "retrying")
     carrier = deliveries.alias()
     carriers = select(carrier.c.id).where(carrier.c.notification == notification, carrier.c.state.in_(waiting))
+    # Locked in the order of their ids, as news and workers lock them: nobody waits in a ring.
+    named = (deliveries.c.notification == notification, deliveries.c.state.in_(waiting))
+    await connection.execute(select(deliveries.c.id).where(*named).order_by(deliveries.c.id).with_for_update())
     result = await connection.execute(
         update(deliveries)
         .where(
-            deliveries.c.notification == notification,
-            deliveries.c.state.in_(waiting),
+            *named,
             or_(deliveries.c.merged_into.is_(None), deliveries.c.merged_into.in_(carriers)),
         )
         .values(state="cancelled", due_at=None, changed_at=at, code="cancelled", detail="Withdrawn by the sender.")
     )
+    by_hand = (tasks.c.notification == notification, tasks.c.kind == "reach_by_hand", tasks.c.done_at.is_(None))
+    await connection.execute(update(tasks).where(*by_hand).values(done_at=at))
     return int(result.rowcount)
 
 
@@ -155,9 +161,11 @@ async def settle_status(connection: AsyncConnection, notification: str, *, at: d
     return settled.school if settled is not None and settled.finished_at == at else None
 
 
-async def lanes_of(connection: AsyncConnection, ids: Collection[str]) -> dict[str, str]:
-    """Give the lanes of notifications by id."""
-    query = select(notifications.c.id, notifications.c.lane).where(notifications.c.id.in_(ids))
+async def lanes_in_force(connection: AsyncConnection, ids: Collection[str]) -> dict[str, str]:
+    """Give the lanes of those notifications that were not withdrawn, by id."""
+    query = select(notifications.c.id, notifications.c.lane).where(
+        notifications.c.id.in_(ids), notifications.c.status != "cancelled"
+    )
     return {row.id: row.lane for row in await connection.execute(query)} if ids else {}
 
 

@@ -1,19 +1,16 @@
 """Reading the directory back: a whole school, or the neighbourhood that decides about some contacts."""
 
 import contextlib
-import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, Table, and_, exists, func, or_, select, true, union
+from sqlalchemy import ColumnElement, Select, Table, and_, or_, select, true, union
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.directory.addresses import address_key, country_of
 from gateway.directory.model import (
     Category,
-    ChannelName,
     Contact,
     ContactPoint,
     Directory,
@@ -30,10 +27,8 @@ from gateway.store.bulk import one_of
 from gateway.store.tables import (
     contact_points,
     contacts,
-    decisions,
     household_members,
     households,
-    notification_students,
     placement_plans,
     point_marks,
     relationships,
@@ -44,9 +39,6 @@ from gateway.store.tables import (
 )
 
 _T = TypeVar("_T", bound=Entity)
-
-FEW = 200
-"""Students: up to so many it is cheaper to ask for their contacts than to walk all contacts in order."""
 
 _SEVERITY = list(PointState)
 """From harmless to unusable, as the enumeration lists them."""
@@ -322,77 +314,6 @@ def _about(
 def _decode(documents: Iterable[Any], kind: type[_T]) -> tuple[_T, ...]:
     decoder = msgspec.json.Decoder(kind)
     return tuple(decoder.decode(document) for document in documents)
-
-
-def key_of(school: School, point: ContactPoint) -> str:
-    """Give the point's normalised address, by which people who share it are found."""
-    return address_key(point.channel, point.address, country_of(school.jurisdiction))
-
-
-def place_of(school: School, point: ContactPoint) -> str:
-    """Give a fingerprint of channel and address, to tell later whether a point still leads to the same place."""
-    return place_at(point.channel, key_of(school, point))
-
-
-def place_at(channel: ChannelName, key: str) -> str:
-    """Give the fingerprint of a channel and a normalised address."""
-    return hashlib.sha256(f"{channel} {key}".encode()).hexdigest()
-
-
-async def next_chunk(
-    connection: AsyncConnection, school: str, audience: Select[tuple[str]], named: Sequence[str], after: str, size: int
-) -> list[str]:
-    """Name the next contacts, in order of id, who are related to the audience or named in the request.
-
-    A small audience is where the search begins; of a large one the contacts are walked in their order, each asked for
-    the audience alone: a join would be made anew over everybody for every chunk.
-    """
-    table = relationships.c
-    pupil = audience.selected_columns[0]
-    few = await _number_of(connection, audience, most=FEW + 1) <= FEW
-    one = audience.where(pupil == table.student).correlate(relationships).limit(1).scalar_subquery()
-    query = (
-        select(table.contact)
-        .where(table.school == school, table.contact > after, table.student.in_(audience) if few else one.is_not(None))
-        .distinct()
-        .order_by(table.contact)
-        .limit(size)
-    )
-    related = list((await connection.execute(query)).scalars().all())
-    extra = [contact for contact in named if contact > after]
-    if extra and not related and (await connection.execute(audience.limit(1))).first() is None:
-        return []  # about nobody there is nothing to decide
-    return sorted({*related, *extra})[:size]
-
-
-async def _number_of(connection: AsyncConnection, audience: Select[tuple[str]], *, most: int) -> int:
-    counted = select(func.count()).select_from(audience.limit(most).subquery())
-    return int((await connection.execute(counted)).scalar_one())
-
-
-async def latecomers(connection: AsyncConnection, school: str, notification: str, *, upto: str, size: int) -> list[str]:
-    """Name contacts whom the directory gained behind the planner's back: related to the audience, yet undecided.
-
-    Only contacts of whom nothing was decided; one who gained another child has a message on the way already.
-    """
-    link, asked, decided = relationships.c, notification_students.c, decisions.c
-    query = (
-        select(link.contact)
-        .where(
-            link.school == school,
-            link.contact <= upto,
-            exists().where(asked.notification == notification, asked.student == link.student),
-            ~exists().where(
-                decided.notification == notification, decided.student == link.student, decided.contact == link.contact
-            ),
-        )
-        .distinct()
-        .order_by(link.contact)
-        .limit(size)
-    )
-    undecided = {row.contact for row in await connection.execute(query)}
-    known = select(decided.contact).where(decided.notification == notification, decided.contact.in_(undecided))
-    return sorted(undecided - {row.contact for row in await connection.execute(known)})
 
 
 async def knows_contact(connection: AsyncConnection, school: str, contact: str) -> bool:

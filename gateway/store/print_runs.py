@@ -4,11 +4,12 @@ import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, Select, and_, func, or_, select, text, update
+import msgspec
+from sqlalchemy import Row, Select, and_, delete, func, insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store.bulk import BulkUpdate, insert_new, one_of
-from gateway.store.tables import deliveries, notifications, print_letters, print_runs, schools
+from gateway.store.tables import chronology, deliveries, messages, notifications, print_letters, print_runs, schools
 
 IN_RUN = "in_print_run"
 """The code of a delivery whose letter is printed: nothing takes it back any more."""
@@ -97,20 +98,6 @@ async def lock_of_notification(connection: AsyncConnection, provider: str, notif
     return list(await connection.execute(query.order_by(deliveries.c.id).with_for_update()))
 
 
-async def reopen_for_recall(
-    connection: AsyncConnection, providers: Collection[str], notification: str, *, at: dt.datetime
-) -> None:
-    """Call a finished notification cancelled while letters of it can still be taken back."""
-    recallable = select(deliveries.c.id).where(
-        deliveries.c.notification == notification, deliveries.c.provider.in_(providers), _WAITING
-    )
-    await connection.execute(
-        update(notifications)
-        .where(notifications.c.id == notification, notifications.c.status == "finished", recallable.exists())
-        .values(status="cancelled", finished_at=at)
-    )
-
-
 async def let_go_of_old(connection: AsyncConnection, provider: str, *, before: dt.datetime) -> None:
     """Note of letters handed over before an instant that they cannot be taken back any more."""
     of_it = (deliveries.c.provider == provider, _WAITING, deliveries.c.changed_at < before)
@@ -176,6 +163,49 @@ async def enter_letters(connection: AsyncConnection, run: str, ids: Sequence[str
     return entered
 
 
+async def give_back(connection: AsyncConnection, run: str) -> None:
+    """Take the letters out of a run that were entered and are not on their way: they wait again."""
+    entered = select(print_letters.c.delivery).where(print_letters.c.run == run)
+    statement = update(deliveries).where(
+        deliveries.c.id.in_(entered), deliveries.c.state == "sent", deliveries.c.code == IN_RUN
+    )
+    back = list((await connection.execute(statement.values(code=None).returning(deliveries.c.id))).scalars())
+    await connection.execute(delete(print_letters).where(one_of(connection, print_letters.c.delivery, back)))
+
+
+async def printed_and_outdated(
+    connection: AsyncConnection, *, since: dt.datetime, without: Collection[str], limit: int
+) -> list[Row[Any]]:
+    """Load letters printed since then, and not said to be posted, that were decided under an older directory.
+
+    Each is a delivery with `run`, `file`, `first_page` and `pages`; those of the notifications `without` are left out.
+    """
+    places = print_letters.c
+    query = (
+        select(deliveries, places.run, places.file, places.first_page, places.pages)
+        .join(print_letters, places.delivery == deliveries.c.id)
+        .join(print_runs, print_runs.c.id == places.run)
+        .join(schools, schools.c.id == deliveries.c.school)
+        .where(
+            print_runs.c.closed_at > since,
+            print_runs.c.posted_on.is_(None),
+            places.file.is_not(None),
+            deliveries.c.state == "sent",
+            deliveries.c.directory_version < schools.c.version,
+            deliveries.c.notification.not_in(without),
+        )
+        .order_by(deliveries.c.id)
+        .limit(limit)
+    )
+    return list(await connection.execute(query))
+
+
+async def note_look(connection: AsyncConnection, ids: Collection[str], *, version: int) -> None:
+    """Note under which directory printed letters were looked at again."""
+    statement = update(deliveries).where(one_of(connection, deliveries.c.id, list(ids)), deliveries.c.state == "sent")
+    await connection.execute(statement.values(directory_version=version))
+
+
 async def letters_of(connection: AsyncConnection, run: str) -> list[Row[Any]]:
     """Load the letters of a run."""
     query = select(print_letters).where(print_letters.c.run == run).order_by(print_letters.c.delivery)
@@ -194,19 +224,39 @@ async def place_letters(connection: AsyncConnection, rows: Sequence[Mapping[str,
     await _PLACES.run(connection, rows)
 
 
-async def deadlines_of(connection: AsyncConnection, run: str) -> list[Row[Any]]:
-    """List the letters of a run that have a deadline: `delivery`, `notification`, `respond_by`, `expires_at`."""
-    query = (
-        select(deliveries.c.id.label("delivery"), deliveries.c.notification, notifications.c.respond_by)
-        .add_columns(deliveries.c.expires_at)
+class Due(NamedTuple):
+    """Until when a letter has to arrive."""
+
+    delivery: str
+    notification: str
+    by: dt.datetime
+
+
+class _Asked(msgspec.Struct):
+    """Of a request what its sender says about time; how long others are good for is only our own guess."""
+
+    expires_at: dt.datetime | None = None
+
+
+async def deadlines_of(connection: AsyncConnection, run: str) -> list[Due]:
+    """List the letters of a run whose sender has set a deadline: for an answer, or as their end."""
+    letters = (
+        select(deliveries.c.id, deliveries.c.notification)
         .join(print_letters, print_letters.c.delivery == deliveries.c.id)
-        .join(notifications, notifications.c.id == deliveries.c.notification)
-        .where(
-            print_letters.c.run == run,
-            or_(notifications.c.respond_by.is_not(None), deliveries.c.expires_at.is_not(None)),
-        )
+        .where(print_letters.c.run == run)
     )
-    return list(await connection.execute(query))
+    own = select(notifications.c.id, notifications.c.respond_by, notifications.c.request).where(
+        notifications.c.id.in_(select(letters.subquery().c.notification))
+    )
+    until = {
+        row.id: [each for each in (row.respond_by, msgspec.json.decode(row.request, type=_Asked).expires_at) if each]
+        for row in await connection.execute(own)
+    }
+    return [
+        Due(row.id, row.notification, min(until[row.notification]))
+        for row in await connection.execute(letters.order_by(deliveries.c.id))
+        if until[row.notification]
+    ]
 
 
 async def still_waiting(connection: AsyncConnection, ids: Collection[str]) -> set[str]:
@@ -223,6 +273,32 @@ async def still_waiting(connection: AsyncConnection, ids: Collection[str]) -> se
         ),
     )
     return set((await connection.execute(query)).scalars())
+
+
+async def readers_of(connection: AsyncConnection, run: str, file: str) -> list[Row[Any]]:
+    """List whose letters a file of a run holds: `contact`, `point`, `notification`, and `students` as stored."""
+    letter = func.coalesce(deliveries.c.merged_into, deliveries.c.id)
+    query = (
+        select(deliveries.c.contact, deliveries.c.point, deliveries.c.notification, messages.c.students)
+        .join(print_letters, print_letters.c.delivery == letter)
+        .join(messages, messages.c.id == deliveries.c.message)
+        .where(
+            print_letters.c.run == run,
+            print_letters.c.file == file,
+            or_(deliveries.c.merged_into.is_(None), deliveries.c.state.in_(("sent", "delivered"))),
+        )
+        .order_by(deliveries.c.id)
+    )
+    return list(await connection.execute(query))
+
+
+async def enter_people(
+    connection: AsyncConnection, people: Sequence[Mapping[str, Any]], event: str, *, at: dt.datetime
+) -> None:
+    """Write into chronologies; each of the people has `school`, `student`, `contact` and a `detail`."""
+    rows = [{**one, "event": event, "at": at, "detail": msgspec.json.encode(one["detail"]).decode()} for one in people]
+    if rows:
+        await connection.execute(insert(chronology), rows)
 
 
 async def find_run(connection: AsyncConnection, school: str, run: str, *, lock: bool = False) -> Row[Any] | None:
@@ -268,9 +344,11 @@ async def post_run(connection: AsyncConnection, run: str, on: dt.date) -> None:
 
 
 async def find_letter(connection: AsyncConnection, school: str, delivery: str) -> Row[Any] | None:
-    """Find a delivery of this school that is a letter."""
-    query = select(deliveries).where(
-        deliveries.c.id == delivery, deliveries.c.school == school, deliveries.c.channel == "letter"
+    """Find a delivery of this school that is a letter; its `file` is where a print run has it."""
+    query = (
+        select(deliveries, print_letters.c.file)
+        .outerjoin(print_letters, print_letters.c.delivery == deliveries.c.id)
+        .where(deliveries.c.id == delivery, deliveries.c.school == school, deliveries.c.channel == "letter")
     )
     return (await connection.execute(query)).one_or_none()
 

@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import Row, select, tuple_, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from channels.base import Receipt
+from channels.base import Receipt, ReceiptStatus
 from gateway.store.bulk import BulkUpdate, fetch, has_arrays, insert_new, one_of
 from gateway.store.columns import ID_LENGTH
 from gateway.store.tables import attempts, deliveries, messages, receipts
@@ -125,18 +125,26 @@ async def known_deliveries(connection: AsyncConnection, news: Sequence[Receipt])
 
 
 def _in_doubt(rows: Mapping[str, Any], news: Sequence[Receipt]) -> list[str]:
-    """Pick the deliveries whose own row does not say which attempt is meant."""
-    several = {row.id for row in rows.values() if row.attempts > 1}
+    """Pick the deliveries whose own row does not say which attempt is meant, or whether that has reached nobody."""
+    several = {row.id for row in rows.values() if row.attempts > 1 or row.state not in _NEVER_MISSED}
     owners = defaultdict(set)
     for row in rows.values():
         owners[row.provider_id].add(row.id)
     for receipt in news:
         for name in {receipt.delivery, *(owners[receipt.provider_id] if receipt.provider_id else ())}:
             row = rows.get(name or "")
-            if row is None or (row.provider == receipt.provider and receipt.provider_id in {None, row.provider_id}):
+            if row is None or (
+                row.provider == receipt.provider
+                and receipt.provider_id in {None, row.provider_id}
+                and not (receipt.again and row.owner)
+            ):
                 continue
             several.add(row.id)
     return sorted(several)
+
+
+_NEVER_MISSED = ("sending", "sent", "delivered")
+"""Where a delivery stands whose only attempt is not known to have reached nobody: of such most news is."""
 
 
 async def _tries(connection: AsyncConnection, ids: Collection[str]) -> dict[str, dict[int, Try]]:
@@ -227,12 +235,20 @@ async def parked(connection: AsyncConnection, *, now: dt.datetime, limit: int = 
     whoever applies an event locks its delivery first, and `mark_applied` tells who was quicker.
     """
     query = (
-        select(receipts.c.document, receipts.c.received_at)
+        select(receipts.c.provider, receipts.c.event_id, receipts.c.document, receipts.c.received_at)
         .where(receipts.c.applied_at.is_(None), receipts.c.look_at <= now)
         .order_by(receipts.c.look_at)
         .limit(limit)
     )
-    return [Waiting(_DECODER.decode(row.document), row.received_at) for row in await connection.execute(query)]
+    return [Waiting(_read(row), row.received_at) for row in await connection.execute(query)]
+
+
+def _read(row: Any) -> Receipt:
+    """Read an event; what only a newer version of this program can read is about nobody here, so it waits for that."""
+    try:
+        return _DECODER.decode(row.document)
+    except msgspec.DecodeError:
+        return Receipt(provider=row.provider, event_id=row.event_id, status=ReceiptStatus.UNKNOWN, at=row.received_at)
 
 
 _PUT_OFF = BulkUpdate(receipts, matching={"provider": "provider", "event_id": "event_id"}, values=("look_at",))
@@ -246,12 +262,28 @@ async def put_off(connection: AsyncConnection, due: Iterable[tuple[Receipt, dt.d
     await _PUT_OFF.run(connection, sorted(records, key=itemgetter("provider", "event_id")))
 
 
+_CALLED = ("provider", "provider_id")
 _MARK_MISSED = BulkUpdate(attempts, matching={"delivery": "delivery", "number": "number"}, values=("missed_at",))
 _ACKNOWLEDGE = BulkUpdate(messages, matching={"id": "message"}, values=(), filling=("acknowledged_at",))
 
 
-async def mark_missed(connection: AsyncConnection, missed: Iterable[tuple[str, int]], *, at: dt.datetime) -> None:
-    """Note of attempts, by delivery and number, that they reached nobody."""
+async def mark_missed(connection: AsyncConnection, missed: Collection[tuple[str, int]], *, at: dt.datetime) -> None:
+    """Note of attempts, by delivery and number, that they reached nobody.
+
+    One whose worker has not recorded it is put on record: if that worker is only slow, its word on the attempt does
+    not undo what is planned now.
+    """
+    if not missed:
+        return
+    claimed = select(*(deliveries.c[name] for name in ("id", "attempts", "owner", "changed_at", *_CALLED))).where(
+        one_of(connection, deliveries.c.id, [delivery for delivery, _ in missed]), deliveries.c.owner.is_not(None)
+    )
+    begun = [
+        {"delivery": row.id, "number": row.attempts, "owner": row.owner, "started_at": row.changed_at}
+        | {"answered_at": at, "outcome": "accepted", "provider": row.provider, "provider_id": row.provider_id}
+        for row in await connection.execute(claimed)
+    ]
+    await insert_new(connection, attempts, begun)
     records = [{"delivery": delivery, "number": number, "missed_at": at} for delivery, number in sorted(missed)]
     await _MARK_MISSED.run(connection, records)
 

@@ -11,8 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from channels.base import Receipt
 from gateway.directory.addresses import address_key, country_of
 from gateway.directory.model import ChannelName, School
+from gateway.directory.places import key_of
 from gateway.store.bulk import Record, insert_new
-from gateway.store.people import key_of, load_points, load_school
+from gateway.store.people import load_points, load_school
 from gateway.store.tables import (
     chronology,
     contact_points,

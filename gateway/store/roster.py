@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.directory.changes import COLLECTIONS, Changes, CollectionChanges, Key, Recorded, compare
 from gateway.directory.model import Contact, ContactPoint, Directory, School
-from gateway.store.people import key_of
+from gateway.directory.places import key_of
 from gateway.store.tables import (
     chronology,
     contact_points,

@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channels.base import Inbound
 from gateway.directory.model import ChannelName, ContactPoint, PointState
+from gateway.directory.places import place_at
 from gateway.store.inserting import insert_new, tolerant_insert
-from gateway.store.people import place_at
 from gateway.store.tables import (
     attempts,
     chronology,

@@ -57,7 +57,7 @@ class News(StrEnum):
     BOUNCED = "bounced"
     """It was accepted and came back."""
     MISSED = "missed"
-    """It was accepted and reached nobody this time: a busy line, a handset out of reach. Worth another attempt."""
+    """It was accepted and reached nobody this time (busy, a mailbox, out of reach): worth another attempt."""
     EXPIRED = "expired"
     """Its time ran out."""
     CANCELLED = "cancelled"

@@ -105,6 +105,19 @@ async def test_cancelling_stops_what_has_not_left(office: Office) -> None:
     assert (await office.call("GET", posted.json["links"]["self"])).json["status"] == "cancelled"
 
 
+async def test_cancelling_says_what_has_left(office: Office) -> None:
+    """A finished notification is withdrawn, too: its record stays, and once more changes nothing."""
+    posted = await office.post("/v1/notifications", NOTICE, key="send")
+    await office.deliver(posted.json["id"])
+    before = (await office.call("GET", posted.json["links"]["self"])).json
+    path = posted.json["links"]["cancel"]
+    first, second = [await office.post(path, None, key="send") for _ in range(2)]
+    assert first.status == second.status == 200
+    assert first.json == second.json
+    assert (first.json["status"], first.json["cancelled"], first.json["left"]) == ("cancelled", 0, 1)
+    assert first.json["counts"] == before["counts"]
+
+
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("body", [{"groups": ["year-3"]}, {"audience": {"groups": ["year-3"]}}])
 async def test_an_audience_is_told_without_sending(quiet_office: Office, body: dict[str, Any]) -> None:

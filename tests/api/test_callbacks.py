@@ -1,6 +1,7 @@
 """Providers' callbacks over HTTP: forged, too large, broken off, garbled, while the database is away, and in pieces."""
 
 import asyncio
+import datetime as dt
 import logging
 from collections.abc import AsyncIterator
 from typing import Any
@@ -10,9 +11,11 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import select, text
 
+from channels.base import Receipt, ReceiptStatus
 from channels.twilio_signature import LARGEST_BODY, signature
 from gateway.access import Scope
 from gateway.api.callbacks import MOST_BYTES
+from gateway.dispatch.receipts import MOST_HELD
 from gateway.settings.readers import Share
 from gateway.settings.texts import TextSettings
 from gateway.store.tables import deliveries, receipts
@@ -23,16 +26,20 @@ from tests.api.test_operations import figures, labels
 TOKEN = "invented-token-of-the-callback-tests"
 SID = "SM" + "1" * 32
 TEXTS = TextSettings(
-    sms_provider=(Share("twilio", 1), Share("outbox", 1)),
+    sms_provider=(Share("twilio", 1), Share("outbox", 1), Share("sinch", 1)),
     twilio_account_sid="AC" + "0" * 32,
     twilio_auth_token=TOKEN,
     twilio_from="+447700900001",
+    sinch_service_plan_id="invented",
+    sinch_api_token="invented",
+    sinch_from="+447700900001",
+    sinch_callback_secret="invented-secret-of-the-callback-tests",
 )
 
 
 @pytest_asyncio.fixture
 async def office(database_url: str, tmp_path: Any) -> AsyncIterator[Office]:
-    """Give an office with two providers of texts, one of them Twilio."""
+    """Give an office with several providers of texts, one of them Twilio."""
     async with opened(database_url, tmp_path, changes={"texts": TEXTS}) as office:
         yield office
 
@@ -143,6 +150,43 @@ async def test_what_is_not_believed_changes_nothing(
     (line,) = [record for record in caplog.records if record.message == "callback_refused"]
     assert (line.provider, line.reason) == ("twilio", reason)
     assert "447700900" not in caplog.text + answer.text
+
+
+@pytest.mark.parametrize("provider", ["twilio", "sinch"])
+async def test_a_signature_that_is_no_text_is_forged(office: Office, provider: str) -> None:
+    """Bytes beyond ASCII in a header are nobody's signature, and no fault of ours."""
+    head = (
+        f"POST /v1/receipts/{provider} HTTP/1.1\r\nHost: gateway\r\nContent-Length: 0\r\n"
+        "X-Twilio-Signature: \xff\xfe\r\nX-Sinch-Webhook-Signature: \xff\xfe\r\n"
+        "X-Sinch-Webhook-Signature-Nonce: \xff\r\nX-Sinch-Webhook-Signature-Timestamp: \xff\r\n\r\n"
+    )
+    reader, writer = await asyncio.open_connection("127.0.0.1", office.client.server.port)
+    writer.write(head.encode("latin-1"))
+    assert (await reader.readline()).split()[1] == b"403"
+    writer.close()
+    await writer.wait_closed()
+    refused = (await figures(office))["gateway_receipts_refused_total"]
+    assert refused == {labels(provider=provider, reason="forged"): 1}
+
+
+async def test_while_the_database_hangs_only_so_much_news_is_held(office: Office) -> None:
+    """What is beyond is refused at once and stays with its provider; what is held is kept in the end."""
+    desk, path = office.gateway.services.receipts, "/v1/receipts/twilio"
+    held = [
+        Receipt(provider="p", event_id=str(n), status=ReceiptStatus.SENT, at=dt.datetime.now(dt.UTC))
+        for n in range(MOST_HELD)
+    ]
+    async with office.gateway.database.writing() as connection:
+        if not office.gateway.database.sqlite:  # which has one writer anyway
+            await connection.execute(text("LOCK TABLE receipts IN ACCESS EXCLUSIVE MODE"))
+        waiting = asyncio.create_task(desk.keep(held))
+        answer = await call(office, path, urlencode(form()).encode(), given=signed(office, path, form()))
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "10")
+    answer.as_problem()
+    await waiting
+    again = await call(office, path, urlencode(form()).encode(), given=signed(office, path, form()))
+    assert again.status == 204
+    assert len(await kept(office)) == MOST_HELD + 1
 
 
 async def test_an_id_that_is_none_is_refused(office: Office) -> None:

@@ -17,7 +17,7 @@ from gateway.directory.model import (
     School,
     Student,
 )
-from gateway.store.people import key_of
+from gateway.directory.places import key_of
 from gateway.store.tables import contact_points, contacts, relationships, schools, students
 from tests.bench.servers import connect
 

@@ -17,7 +17,7 @@ from channels.sms_twilio import TwilioSettings
 from channels.smtp_settings import SmtpSettings
 from gateway import assembly, cli
 from gateway.cli import processes  # noqa: F401  # loaded here, once, instead of in each process
-from gateway.dispatch import clock, flushing, outcomes, planner, retrying, sender, wakeups
+from gateway.dispatch import claiming, clock, flushing, lease, outcomes, planner, retrying, sender, wakeups
 from gateway.dispatch.coordination import on_redis
 from gateway.dispatch.requests import Lane
 from gateway.tracking import breaker
@@ -31,9 +31,10 @@ def _seconds(number: float) -> dt.timedelta:
 
 
 _TIMES: Sequence[tuple[Any, str, Any]] = (
-    (sender, "LEASE", _seconds(LEASE_SECONDS)),
-    (sender, "_RENEWAL_SECONDS", LEASE_SECONDS / 3),
-    (sender, "_MARGIN", _seconds(LEASE_SECONDS / 4)),
+    (lease, "LEASE", _seconds(LEASE_SECONDS)),
+    (lease, "_RENEWAL_SECONDS", LEASE_SECONDS / 3),
+    (lease, "_MARGIN", _seconds(LEASE_SECONDS / 4)),
+    (claiming, "PUT_OFF", _seconds(1)),
     (sender, "PUT_OFF", _seconds(1)),
     (flushing, "PATIENCE_SECONDS", LEASE_SECONDS * 3 / 4),
     (planner, "LEASE", _seconds(LEASE_SECONDS / 2)),

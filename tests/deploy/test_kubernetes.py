@@ -15,7 +15,7 @@ import yaml
 
 from gateway.assembly import GRACE_SECONDS
 from gateway.dispatch.readiness import PATIENCE_SECONDS
-from gateway.mail_server import inbound_advice
+from gateway.mail_server.listening import inbound_advice
 from gateway.settings import EmailSettings, Relay, Settings, read_settings, unknown_settings
 from gateway.settings.letters import LetterSettings
 from gateway.settings.texts import TextSettings

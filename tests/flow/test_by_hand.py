@@ -163,8 +163,6 @@ async def test_what_exists_in_one_language_only_has_no_text_for_the_caller(staff
     ("outcome", "state", "events"),
     [
         ("reached", "delivered", ["acknowledged"]),
-        ("left_message", "sent", ["answered"]),
-        ("voicemail", "sent", ["sent"]),
         ("wrong_number", "failed", ["bounced"]),
     ],
 )
@@ -207,22 +205,35 @@ async def test_a_wrong_number_is_dead_and_the_next_route_starts(staffed: Install
     assert letter_task.kind == "hand_over"
 
 
-async def test_who_is_not_reached_is_tried_again_and_then_goes_another_way(staffed: Installation) -> None:
-    """The task stays with a later deadline until the last try; a try told twice counts once."""
+@pytest.mark.parametrize("outcome", ["not_reached", "voicemail", "left_message"])
+async def test_who_is_not_reached_is_tried_again_and_then_goes_another_way(staffed: Installation, outcome: str) -> None:
+    """The task stays with a later deadline until the last try, whoever took the others; one told twice counts once."""
     task = await called(staffed)
     for number in range(1, MOST_TRIES):
-        missed = report("not_reached", at=MONDAY + dt.timedelta(minutes=number), identity_checked=None)
+        missed = report(outcome, at=MONDAY + dt.timedelta(minutes=number), identity_checked=None)
         for _ in range(2):
             await staffed.front.services.reports.take(PRINCIPAL, task.id, missed)
         (task,) = await staffed.tasks()
         assert task.due_at == missed.at + PAUSE
         assert await staffed.states() == {"mum-v": "sent"}
-    last = report("not_reached", at=MONDAY + dt.timedelta(minutes=4), identity_checked=None)
+    last = report(outcome, at=MONDAY + dt.timedelta(minutes=4), identity_checked=None)
     await staffed.front.services.reports.take(PRINCIPAL, task.id, last)
     await staffed.at_rest()
     assert await staffed.states() == {"mum-v": "failed", "mum-l": "sent"}
+    (call,) = await staffed.rows(deliveries, deliveries.c.id == task.delivery)
+    assert call.code == outcome
     assert (await staffed.events()).count("task_tried") == MOST_TRIES - 1
     assert await staffed.rows(point_marks) == []
+
+
+async def test_who_calls_back_is_told(staffed: Installation) -> None:
+    """Her machine was asked for it: the task is still there for her call, and ends with it."""
+    task = await called(staffed)
+    await staffed.front.services.reports.take(PRINCIPAL, task.id, report("voicemail", identity_checked=None))
+    back = report("reached", at=MONDAY + dt.timedelta(minutes=2))
+    await staffed.front.services.reports.take(PRINCIPAL, task.id, back)
+    assert await staffed.states() == {"mum-v": "delivered"}
+    assert await staffed.tasks() == []
 
 
 async def test_without_another_route_the_contact_is_unreached(staffed: Installation) -> None:

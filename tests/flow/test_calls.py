@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from channels.base import Call
+from channels.base import Apology, Call
 from channels.voice_twiml import APOLOGY
 from gateway.directory.model import Directory
 from gateway.settings import Share
@@ -23,11 +23,11 @@ from gateway.store.pages import add_pages
 from gateway.store.tables import deliveries, delivery_events, messages, point_marks
 from gateway.web import make_application, serving
 from tests.channels.twilio_calls_server import VOICE_FROM, Talk, TwilioCallsServer, delivery_in, running_calls
-from tests.channels.twilio_server import ACCOUNT_SID, AUTH_TOKEN, refuses, signed_form
-from tests.flow.families import DAD, DAD_NUMBER, KID, MUM, MUM_NUMBER, TOGETHER, parents
+from tests.channels.twilio_server import ACCOUNT_SID, AUTH_TOKEN, signed_form
+from tests.flow.families import DAD, DAD_NUMBER, HOUSE, KID, MUM, MUM_NUMBER, TOGETHER, parents
 from tests.flow.installation import MONDAY, Installation, installed
 from tests.flow.test_restrictions_unreadable import TABLE
-from tests.unit.rules.households import deny, directory, email, voice
+from tests.unit.rules.households import deny, directory, email, letter, voice
 
 PUBLIC_URL = "https://gateway.example.org"
 PERSONAL = ("Zinnia", "Quillfeather", "Bartholomew", "Vantongeren", "Tamsin", "noon")
@@ -172,15 +172,74 @@ async def test_who_hangs_up_at_once_has_not_heard_it(telephones: Telephones) -> 
 
 
 async def test_a_machine_hears_nothing_personal(telephones: Telephones) -> None:
-    """After the beep: which school, that there is a message, whom to ask (R41); it counts as no arrival."""
+    """After the beep: which school, that there is a message, whom to ask (R41)."""
     await telephones.alert()
     talk = await telephones.taken(MUM_NUMBER, "machine_end_beep", "1", "2")
     assert talk.said == ["This is a message from School. There is a message for you. Please contact the school office."]
     assert not [word for word in PERSONAL if word in talk.words]
     await telephones.told("completed", AnsweredBy="machine_end_beep")
-    await telephones.state("sent")
     await telephones.explained("no person has heard")
     assert all("no person has heard" in detail for _, detail in await telephones.events() if detail)
+
+
+@pytest.mark.parametrize(
+    ("category", "minutes", "taker", "code"),
+    [
+        ("emergency", (1, 3, 5), "machine_end_beep", "machine"),
+        ("emergency", (1, 3, 5), "unknown", "machine_or_person"),
+        ("progress", (5, 30), "machine_end_beep", "machine"),
+    ],
+)
+async def test_a_mailbox_is_called_again_and_then_staff_are_asked(
+    telephones: Telephones, category: str, minutes: tuple[int, ...], taker: str, code: str
+) -> None:
+    """Nobody has heard it: as with a line that nobody takes, and staff read why."""
+    await telephones.alert(category)
+    for pause in minutes:
+        await telephones.taken(MUM_NUMBER, taker)
+        await telephones.told("in-progress", "completed", AnsweredBy=taker)
+        await telephones.state("retrying")
+        assert await telephones.gateway.tasks() == []
+        await telephones.gateway.forward(minutes=pause * 1.1)
+    await telephones.taken(MUM_NUMBER, taker)
+    await telephones.told("completed", AnsweredBy=taker)
+    await telephones.state("failed")
+    await telephones.gateway.forward(hours=1)
+    assert len(telephones.twilio.calls) == 1 + len(minutes)
+    (row,) = await telephones.gateway.rows(deliveries)
+    assert row.code == code
+    assert "no person has heard" in row.detail
+    assert [task.kind for task in await telephones.gateway.tasks()] == ["reach_by_hand"]
+
+
+async def test_where_only_a_mailbox_was_reached_the_letter_goes(telephones: Telephones) -> None:
+    """The next contact point starts as soon as the last call has ended in vain."""
+    points = [voice("mum", MUM_NUMBER), letter("mum", HOUSE)]
+    await telephones.gateway.put(family(contact_points=points))
+    await telephones.alert("progress")
+    for _ in range(2):
+        await telephones.taken(MUM_NUMBER, "machine_end_beep")
+        await telephones.state("retrying")
+        await telephones.gateway.forward(minutes=33)
+    await telephones.taken(MUM_NUMBER, "machine_end_beep")
+    await telephones.state("sent", "mum-l")
+    assert await telephones.gateway.states() == {"mum-v": "failed", "mum-l": "sent"}
+
+
+async def test_who_takes_the_second_call_has_heard_it(telephones: Telephones) -> None:
+    """A mailbox took the first: what is told late of that one undoes nothing."""
+    await telephones.alert()
+    await telephones.taken(MUM_NUMBER, "machine_end_beep")
+    first = telephones.placed(MUM_NUMBER)
+    await telephones.state("retrying")
+    await telephones.gateway.forward(minutes=2)
+    await telephones.taken()
+    await telephones.state("delivered")
+    late = telephones.twilio.report(first, "completed", AnsweredBy="machine_end_beep")
+    assert await telephones.twilio.tell(late) == [204]
+    await telephones.gateway.forward(hours=1)
+    assert await telephones.gateway.states() == {"mum-v": "delivered"}
+    assert len(telephones.twilio.calls) == 2
 
 
 async def test_where_nobody_can_tell_a_key_brings_the_text(telephones: Telephones) -> None:
@@ -235,16 +294,30 @@ async def test_what_happened_since_the_call_was_placed_counts(telephones: Teleph
     assert await telephones.acknowledged() == [None]
 
 
-async def test_a_cancelled_message_is_not_said_any_more(telephones: Telephones) -> None:
-    """As long as the notification is not finished, what rings already says nothing of it."""
-    both = [voice("mum", MUM_NUMBER), voice("dad", DAD_NUMBER)]
-    await telephones.gateway.put(family(relationships=parents("mum", "dad"), contacts=[MUM, DAD], contact_points=both))
-    telephones.twilio.next_requests(refuses(429, 20429))
+@pytest.mark.parametrize("taker", ["human", "machine_end_beep", "unknown"])
+async def test_a_cancelled_message_is_not_said_any_more(telephones: Telephones, taker: str) -> None:
+    """What rings already says nothing of it, though the notification is finished, and it does not ring again."""
     notification = await telephones.alert()
-    (call,) = telephones.twilio.calls
+    assert await telephones.gateway.status(notification) == "finished"
     async with telephones.gateway.front.database.writing() as connection:
         await cancel(connection, notification, at=MONDAY)
-    assert (await telephones.twilio.taken(call)).said == [APOLOGY]
+    assert (await telephones.taken(MUM_NUMBER, taker, "1")).said == [APOLOGY]
+    await telephones.told("no-answer")
+    await telephones.state("retrying")
+    await telephones.gateway.forward(hours=1)
+    assert await telephones.gateway.states() == {"mum-v": "cancelled"}
+    assert len(telephones.twilio.calls) == 1
+
+
+async def test_the_apology_is_in_the_language_of_who_is_called(telephones: Telephones) -> None:
+    """Her call is in Polish, and so is its end."""
+    await telephones.gateway.put(family(contacts=[{**MUM, "language": "pl"}]))
+    await telephones.alert(content={"language": "pl", "subject": "Szkoła", "body": "Szkoła jest dziś zamknięta."})
+    assert "Szkoła jest dziś zamknięta." in (await telephones.taken(stays_for=1)).words
+    await telephones.gateway.put(family(contacts=[{**MUM, "language": "pl"}], restrictions=[deny("mum")]))
+    talk = await telephones.taken()
+    assert talk.said == ["Przepraszamy, ta rozmowa nie może być kontynuowana. Do widzenia."]
+    assert set(talk.voices) == {("Polly.Ola-Neural", "pl-PL")}
 
 
 async def test_a_bar_in_the_middle_of_a_call_ends_it(telephones: Telephones) -> None:
@@ -294,6 +367,22 @@ async def test_a_number_that_was_forwarded_elsewhere_gets_nothing(telephones: Te
     await telephones.alert()
     talk = await telephones.taken(called="+447700900999")
     assert talk.said == [APOLOGY]
+
+
+@pytest.mark.parametrize("late", ["initiated", "ringing", "in-progress", "completed"])
+async def test_late_news_of_a_call_in_vain_does_not_undo_the_next(telephones: Telephones, late: str) -> None:
+    """That it had rung is told after that nobody took it: she is called again all the same."""
+    await telephones.alert()
+    await telephones.told("no-answer")
+    await telephones.state("retrying")
+    await telephones.told(late)
+
+    async def applied() -> bool:
+        return len(await telephones.events()) == 2
+
+    await telephones.gateway.until(applied)
+    await telephones.gateway.forward(hours=1)
+    assert len(telephones.twilio.calls) == 2
 
 
 @pytest.mark.parametrize("status", ["busy", "no-answer"])
@@ -422,13 +511,13 @@ class _Silent:
         self._words = words
         self._times = times
 
-    async def words(self, delivery: str) -> Call | None:
+    async def words(self, delivery: str) -> Call | Apology:
         """Fail, then answer."""
         self._times -= 1
         if self._times >= 0:
             raise OSError("the database is away")
-        call: Call | None = await self._words.words(delivery)
-        return call
+        words: Call | Apology = await self._words.words(delivery)
+        return words
 
 
 async def test_a_gateway_that_cannot_answer_holds_the_line(telephones: Telephones) -> None:

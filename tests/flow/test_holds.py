@@ -186,7 +186,6 @@ async def test_many_held_pairs_are_one_page_a_person(gateway: Installation) -> N
 @pytest.mark.parametrize("answer", ["acknowledged", "done", "cancelled"])
 async def test_an_answer_stops_the_pages(gateway: Installation, answer: str) -> None:
     """A page that a busy provider has not taken yet is withdrawn, and no further round begins."""
-    gateway.faults.always("mum@example.org", LATER)  # what is finished cannot be cancelled
     gateway.faults.always(LEAD_MAIL, LATER)
     notification = await held_lockdown(gateway, LEAD, HEAD)
     await gateway.forward(minutes=2)
@@ -315,6 +314,18 @@ async def test_a_corrected_record_lets_the_held_copy_go(gateway: Installation) -
     assert {"decision_changed", "hold_gone"} <= set(await gateway.events())
     await gateway.forward(minutes=3)
     assert await gateway.rows(pages) == []
+
+
+async def test_the_held_copy_of_a_withdrawn_alert_is_not_let_go(gateway: Installation) -> None:
+    """The others have it already; his task goes, and a corrected record sends him nothing."""
+    notification = await held_lockdown(gateway)
+    assert await gateway.status(notification) == "finished"
+    async with gateway.front.database.writing() as connection:
+        await cancel(connection, notification, at=gateway.time())
+    await gateway.put(household(responsibility="yes"))
+    await gateway.forward(seconds=10)
+    assert await gateway.tasks() == []
+    assert await gateway.states() == {"mum-e": "sent"}
 
 
 async def test_an_alert_of_yesterday_is_not_let_go(gateway: Installation) -> None:

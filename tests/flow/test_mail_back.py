@@ -19,7 +19,8 @@ from sqlalchemy import text
 
 from gateway.access import bounce_address, reply_address
 from gateway.dispatch.returned_mail import MOST_REPLIES
-from gateway.mail_server import MOST_CONNECTIONS, MOST_RECIPIENTS, inbound_advice, receiving
+from gateway.mail_server.desk import MOST_RECIPIENTS
+from gateway.mail_server.listening import MOST_CONNECTIONS, inbound_advice, receiving
 from gateway.settings import InboundSettings, Settings, Share, SmtpTls
 from gateway.settings.email import EmailSettings, Relay
 from gateway.store.tables import (

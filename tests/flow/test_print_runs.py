@@ -15,6 +15,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 from pypdf import PdfReader
+from sqlalchemy import update
 
 from channels.letter_file import make
 from channels.letter_jobs import Job, Made
@@ -24,7 +25,15 @@ from gateway.dispatch.refusals import Refused
 from gateway.settings import Share
 from gateway.settings.letters import LetterSettings
 from gateway.store.notifications import cancel
-from gateway.store.tables import delivery_events, point_marks, print_letters, print_runs, receipts
+from gateway.store.tables import (
+    chronology,
+    delivery_events,
+    notifications,
+    point_marks,
+    print_letters,
+    print_runs,
+    receipts,
+)
 from tests.channels.test_letter_sftp import print_house
 from tests.flow.families import DAD, HOUSE, MUM, TOGETHER, parents
 from tests.flow.installation import PRINCIPAL, Installation, installed
@@ -248,15 +257,38 @@ async def test_a_letter_that_cannot_be_printed_goes_by_the_next_route(office: In
     assert "Letters: 1" in words_of(office, run)
 
 
-async def test_a_lost_letter_is_no_silent_loss(office: Installation) -> None:
-    """A file that has vanished from the spool fails its delivery; staff hear of it."""
+async def test_a_letter_that_the_spool_has_lost_is_written_anew(office: Installation) -> None:
+    """A folder that is not there for once, or a torn file, costs nobody their letter: the database knows it."""
     await spooled(office, "mum", "dad")
-    row = next(row for row in await office.deliveries() if row.point == "mum-l")
-    (spool(office) / "waiting" / f"{row.id}.json").unlink()
+    for row in await office.deliveries():
+        path = spool(office) / "waiting" / f"{row.id}.json"
+        path.unlink() if row.point == "mum-l" else path.write_bytes(path.read_bytes()[:-1])
     run = await run_now(office)
-    assert len(listed(office, run)) == 1
-    assert await office.states() == {"mum-l": "failed", "dad-l": "sent"}
-    assert len(await office.tasks()) == 1
+    assert len(listed(office, run)) == 2
+    text = words_of(office, run)
+    assert "Quillfeather" in text
+    assert "Vantongeren" in text
+
+
+async def test_a_letter_that_vanishes_from_a_run_is_no_silent_loss(idle: Installation, tmp_path: Path) -> None:
+    """It is lost between the closing and the press: its delivery fails, and staff hear of it."""
+    del idle
+    own = f"sqlite+aiosqlite:///{tmp_path / 'own.db'}"
+    async with installed(own, None, tmp_path, working=False, changes=spooling(tmp_path)) as office:
+        run = await waiting_run(office, people("mum", "dad"))
+        lost = next(row for row in await office.deliveries() if row.point == "mum-l")
+
+        async def loses(jobs: Sequence[Job]) -> list[Made]:
+            (spool(office) / "waiting" / f"{lost.id}.json").unlink()
+            return [make(job) for job in jobs]
+
+        careless = worker(office)
+        careless._press = loses
+        await careless.work(run)
+        await office.front.services.receipts.take_parked()
+        assert len(listed(office, run)) == 1
+        assert await office.states() == {"mum-l": "failed", "dad-l": "sent"}
+        assert [task.kind for task in await office.tasks()] == ["reach_by_hand"]
 
 
 async def test_classes_have_files_of_their_own(office: Installation) -> None:
@@ -342,12 +374,49 @@ async def test_returned_mail_ends_the_address(office: Installation) -> None:
     assert (await office.decided(later))["kid", "dad"] == "unreachable R24"
 
 
-async def test_a_letter_that_would_come_too_late_is_a_task(office: Installation) -> None:
-    """The deadline is nearer than first class can be: the office is told to telephone as well."""
-    await spooled(office, "mum", category="consent", respond_by=(MONDAY_NOON + dt.timedelta(hours=20)).isoformat())
+async def test_a_letter_that_was_never_printed_cannot_come_back(office: Installation) -> None:
+    """A slip of the hand must not close the address of somebody whose letter failed in the press."""
+    await office.put(people("mum", "dad", contacts=[{**MUM, "family_name": "Quill\N{PARTY POPPER}"}, DAD]))
+    await office.post("report")
+    await office.at_rest()
+    await run_now(office)
+    row = next(row for row in await office.deliveries() if row.point == "mum-l")
+    assert row.state == "failed"
+    with pytest.raises(Refused) as refused:
+        await office.front.services.printing.note_returned(PRINCIPAL, row.id, "gone away")
+    assert refused.value.status == 409
+    assert await office.rows(point_marks) == []
+
+
+@pytest.mark.parametrize("deadline", ["respond_by", "expires_at"])
+async def test_a_letter_that_would_come_too_late_is_a_task(office: Installation, deadline: str) -> None:
+    """The sender's deadline is nearer than first class can be: the office is told to telephone as well."""
+    await spooled(office, "mum", category="consent", **{deadline: (MONDAY_NOON + dt.timedelta(hours=20)).isoformat()})
     run = await run_now(office)
     assert listed(office, run)[0]["postage"] == "first"
     assert [task.kind for task in await office.tasks()] == ["letters_late"]
+
+
+async def test_how_long_we_try_by_ourselves_buys_no_faster_class(office: Installation) -> None:
+    """On a Thursday evening second class needs until the day on which we would give up; the sender is in no hurry."""
+    office.time.now = MONDAY_NOON + dt.timedelta(days=3, hours=7)
+    await spooled(office, "mum")
+    run = await run_now(office)
+    assert listed(office, run)[0]["postage"] == "second"
+
+
+async def test_what_has_no_deadline_is_never_late(office: Installation) -> None:
+    """A newsletter abroad takes a week and a half: nobody is asked to telephone about it."""
+    points = [letter("mum", HOUSE)]
+    points[0]["address"] = {"lines": ["Rue 1", "75001 Paris"], "postcode": "", "country": "FR"}
+    await office.put(people("mum", contact_points=points))
+    office.time.now = dt.datetime(2026, 6, 18, 18, tzinfo=dt.UTC)
+    await office.post("newsletter")
+    await office.at_rest()
+    office.time.now = dt.datetime(2026, 6, 22, 11, tzinfo=dt.UTC)
+    run = await run_now(office)
+    assert listed(office, run)[0]["country"] == "FR"
+    assert await office.tasks() == []
 
 
 async def test_a_letter_whose_time_is_over_is_not_printed(office: Installation) -> None:
@@ -435,8 +504,8 @@ def worker(office: Installation, lives: int = 1_000) -> PrintRuns:
     return PrintRuns(
         database,
         runs._receipts,
-        runs._recall,
-        runs._house,
+        runs._closing._recall,
+        runs._closing._house,
         quick,
         None,
         terms=runs._terms,
@@ -548,6 +617,214 @@ async def test_a_press_that_fails_is_tried_again_and_staff_hear_of_it(
         assert [task.kind for task in await office.tasks()] == ["print_run_stuck"]
         await worker(office).work(run)
         assert len(listed(office, run)) == 1
+
+
+async def test_who_takes_a_file_of_letters_is_on_record(office: Installation) -> None:
+    """In the chronology of each whose address it shows; lists show none (R36)."""
+    points = [letter("mum", HOUSE), letter("dad", HOUSE)]
+    rows: dict[str, Any] = {"contacts": [MUM, DAD], "contact_points": points, "households": [TOGETHER]}
+    await office.put(directory(relationships=parents("mum", "dad"), **rows))
+    await office.post("report")
+    await office.at_rest()
+    run = await run_now(office)
+    desk = office.front.services.printing
+    for name in ("manifest.csv", "totals.json", "SHA256SUMS"):
+        await desk.file(PRINCIPAL, run, name)
+    shown = chronology.c.event == "address_shown"
+    assert await office.rows(chronology, shown) == []
+    await desk.file(PRINCIPAL, run, listed(office, run)[0]["file"])
+    entries = await office.rows(chronology, shown)
+    assert sorted((entry.school, entry.student, entry.contact) for entry in entries) == [
+        (PRINCIPAL.school, "kid", "dad"),
+        (PRINCIPAL.school, "kid", "mum"),
+    ]
+    detail = msgspec.json.decode(entries[0].detail)
+    assert (detail["by"], detail["print_run"]) == (PRINCIPAL.key, run)
+    assert detail["reason"]
+
+
+async def waiting_run(office: Installation, roster: Any) -> str:
+    """Send a report on a Monday at noon and ask for a run of its letters, which nobody has begun yet."""
+    office.time.now = MONDAY_NOON
+    await office.put(roster)
+    await office.back.planner.plan(await office.post("report"))
+    await office.send_due()
+    return await office.front.services.printing.close(PRINCIPAL)
+
+
+async def no_paper(_jobs: Sequence[Job]) -> list[Made]:
+    """Be a press that does not work."""
+    raise PressError("A font family that letters need is not installed.")
+
+
+def broken(office: Installation) -> PrintRuns:
+    """Make a worker whose press does not work."""
+    made = worker(office)
+    made._press = no_paper
+    return made
+
+
+async def test_a_run_that_was_held_up_is_decided_about_anew(
+    servers_urls: tuple[str, str | None], tmp_path: Path
+) -> None:
+    """The press stood still while a court order came, and a family moved: neither is printed as it was entered."""
+    async with installed(*servers_urls, tmp_path, working=False, changes=spooling(tmp_path)) as office:
+        run = await waiting_run(office, people("mum", "dad"))
+        await broken(office).work(run)
+        (row,) = await office.rows(print_runs)
+        assert (row.status, row.letters) == ("printing", 2)
+        points = [letter("mum", "99 New Road"), letter("dad", "2 Weir Street")]
+        await office.put(people("mum", "dad", restrictions=[deny("dad")], contact_points=points))
+        office.time.now = row.due_at
+        await worker(office).work(run)
+        assert await office.states() == {"mum-l": "sent", "dad-l": "suppressed"}
+        assert len(listed(office, run)) == 1
+        text = words_of(office, run)
+        assert "99 New Road" in text
+        assert "1 Weir Street" not in text
+        assert "Vantongeren" not in text
+
+
+async def test_a_run_that_was_held_up_prints_nothing_that_is_called_off(
+    servers_urls: tuple[str, str | None], tmp_path: Path
+) -> None:
+    """The sender takes it back while the press stands still: the run comes to nothing."""
+    async with installed(*servers_urls, tmp_path, working=False, changes=spooling(tmp_path)) as office:
+        run = await waiting_run(office, people("mum", "dad"))
+        await broken(office).work(run)
+        (delivery, _) = await office.deliveries()
+        await cancelled(office, delivery.notification)
+        (row,) = await office.rows(print_runs)
+        office.time.now = row.due_at
+        await worker(office).work(run)
+        assert set((await office.states()).values()) == {"cancelled"}
+        assert await office.rows(print_letters) == []
+        (row,) = await office.rows(print_runs)
+        assert (row.status, row.due_at) == ("empty", None)
+
+
+async def test_letters_of_a_run_that_was_held_up_join_the_next_one(
+    servers_urls: tuple[str, str | None], tmp_path: Path
+) -> None:
+    """The next one is asked for before the press works again: it takes all letters, each once."""
+    async with installed(*servers_urls, tmp_path, working=False, changes=spooling(tmp_path)) as office:
+        first = await waiting_run(office, people("mum", "dad"))
+        await broken(office).work(first)
+        await office.back.planner.plan(await office.post("newsletter"))
+        await office.send_due()
+        second = await office.front.services.printing.close(PRINCIPAL)
+        office.time.now += dt.timedelta(hours=1)
+        for run in (first, second):
+            await worker(office).work(run)
+        assert {row.id: row.status for row in await office.rows(print_runs)} == {first: "empty", second: "closed"}
+        assert len(listed(office, second)) == 4
+
+
+async def test_a_failing_press_does_not_fill_the_disk(idle: Installation, tmp_path: Path) -> None:
+    """Each try has a folder of its own, and leaves nothing of it; nor does one that was killed, in the end."""
+    del idle
+    own = f"sqlite+aiosqlite:///{tmp_path / 'own.db'}"
+    async with installed(own, None, tmp_path, working=False, changes=spooling(tmp_path)) as office:
+        run = await waiting_run(office, people("mum"))
+        work = spool(office) / "work"
+        killed = work / f"{run}.killed"
+        killed.mkdir(parents=True)
+        (killed / "second-0001.pdf").write_bytes(b"half")
+        await broken(office).work(run)
+        assert _names(work) == []
+
+
+async def test_letters_nobody_can_decide_about_are_a_task(idle: Installation, tmp_path: Path) -> None:
+    """They hold up no other letter, and do not wait unheard of."""
+    del idle
+    own = f"sqlite+aiosqlite:///{tmp_path / 'own.db'}"
+    async with installed(own, None, tmp_path, working=False, changes=spooling(tmp_path)) as office:
+        run = await waiting_run(office, people("mum"))
+        (torn,) = await office.rows(notifications)
+        await office.back.planner.plan(await office.post("newsletter"))
+        await office.send_due()
+        async with office.back.database.writing() as connection:
+            await connection.execute(update(notifications).where(notifications.c.id == torn.id).values(sources="{"))
+        await office.put(people("mum", "dad"))
+        for _ in range(2):
+            await worker(office).work(run)
+        (letter_,) = listed(office, run)
+        assert letter_["delivery"] not in {row.id for row in await office.deliveries(torn.id)}
+        (task,) = await office.tasks()
+        assert (task.kind, task.notification) == ("letters_undecided", torn.id)
+        assert f"print run {run}" in task.detail
+
+
+@pytest.mark.parametrize(
+    ("more", "barred"),
+    [
+        pytest.param({"restrictions": [deny("dad")]}, True, id="a court order"),
+        pytest.param(
+            {"contact_points": [letter("mum", "1 Weir Street"), letter("dad", "99 New Road")]}, True, id="moved"
+        ),
+        pytest.param({"contacts": [MUM, {**DAD, "deceased": True}]}, True, id="has died"),
+        pytest.param({"contacts": [{**MUM, "given_name": "Zinnie"}, DAD]}, False, id="nothing of his"),
+    ],
+)
+async def test_what_is_printed_and_barred_by_now_is_taken_out_by_hand(
+    office: Installation, more: dict[str, Any], *, barred: bool
+) -> None:
+    """Between closing and post lies a night: staff are told which pages must not go, once, and never of others."""
+    await spooled(office, "mum", "dad")
+    run = await run_now(office)
+    await office.put(people("mum", "dad", **more))
+    for _ in range(3):
+        await office.forward(seconds=10)
+    found = [task for task in await office.tasks() if task.kind == "letter_withdrawn"]
+    assert [task.contact for task in found] == (["dad"] if barred else [])
+    if barred:
+        (row,) = [each for each in listed(office, run) if each["delivery"] == found[0].delivery]
+        assert f"page {row['first_page']} of {row['file']} out of print run {run}" in found[0].detail
+        assert "Vantongeren" not in found[0].detail
+
+
+async def test_what_is_posted_is_not_asked_back(office: Installation) -> None:
+    """Nobody can take it out of a letter box."""
+    await spooled(office, "mum", "dad")
+    run = await run_now(office)
+    await office.front.services.printing.note_posted(PRINCIPAL, run, MONDAY_NOON.date())
+    await office.put(people("mum", "dad", restrictions=[deny("dad")]))
+    await office.forward(seconds=10)
+    assert await office.tasks() == []
+
+
+async def test_of_a_joint_letter_each_reader_counts(office: Installation) -> None:
+    """One of two whom it names may not have it any more: the letter is taken out."""
+    points = [letter("mum", HOUSE), letter("dad", HOUSE)]
+    rows: dict[str, Any] = {"contacts": [MUM, DAD], "contact_points": points, "households": [TOGETHER]}
+    await office.put(directory(relationships=parents("mum", "dad"), **rows))
+    await office.post("report")
+    await office.at_rest()
+    run = await run_now(office)
+    assert len(listed(office, run)) == 1
+    await office.put(directory(relationships=parents("mum"), **rows))
+    await office.forward(seconds=10)
+    (task,) = [task for task in await office.tasks() if task.kind == "letter_withdrawn"]
+    assert task.delivery == listed(office, run)[0]["delivery"]
+
+
+async def test_the_separator_has_the_schools_date(idle: Installation, tmp_path: Path) -> None:
+    """At half past five in Los Angeles it is tomorrow in Greenwich."""
+    del idle
+    own = f"sqlite+aiosqlite:///{tmp_path / 'own.db'}"
+    async with installed(own, None, tmp_path, working=False, changes=spooling(tmp_path)) as office:
+        there = people("mum")
+        there = msgspec.structs.replace(
+            there, school=msgspec.structs.replace(there.school, timezone="America/Los_Angeles")
+        )
+        office.time.now = dt.datetime(2026, 6, 16, 0, 30, tzinfo=dt.UTC)
+        await office.put(there)
+        await office.back.planner.plan(await office.post("report"))
+        await office.send_due()
+        run = await office.front.services.printing.close(PRINCIPAL)
+        await worker(office).work(run)
+        assert "15 June 2026" in words_of(office, run)
+        assert "16 June 2026" not in words_of(office, run)
 
 
 async def test_a_run_is_brought_to_the_print_house(servers_urls: tuple[str, str | None], tmp_path: Path) -> None:

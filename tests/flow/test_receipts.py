@@ -145,6 +145,24 @@ async def test_a_joint_letter_that_comes_back_comes_back_for_both(gateway: Insta
     assert sorted(task.contact for task in await gateway.tasks()) == ["dad", "mum"]
 
 
+async def test_a_letter_that_a_rule_takes_back_is_nobodys_to_reach_by_hand(gateway: Installation) -> None:
+    """The print house reports at once that it was withdrawn, before we have written that it was us (R44)."""
+    addressed = {"contacts": [MUM], "contact_points": [letter("mum", HOUSE)]}
+    await gateway.put(directory(relationships=parents("mum"), **addressed))
+    await gateway.post("report")
+    await gateway.at_rest()
+    (row,) = await gateway.deliveries()
+    desk = gateway.front.services.receipts
+    await desk.take([news(gateway, ReceiptStatus.CANCELED, delivery=row.id)])
+    assert await gateway.states() == {row.point: "sent"}
+    async with gateway.front.database.writing() as connection:
+        await connection.execute(deliveries.update().values(state="suppressed"))
+    await gateway.forward(seconds=1)
+    assert await gateway.states() == {row.point: "suppressed"}
+    assert await gateway.tasks() == []
+    assert [each.applied_at is not None for each in await gateway.rows(receipts_table)] == [True]
+
+
 async def test_news_during_the_hand_over_is_not_lost(gateway: Installation) -> None:
     """Many receipts for one batch, at the same moment as each other: every one finds its delivery."""
     contacts = [f"c{number:02}" for number in range(20)]
@@ -408,6 +426,47 @@ async def test_ids_that_are_none_are_left_out(gateway: Installation) -> None:
     ]
     assert await gateway.front.services.receipts.take(told) == 1
     assert await gateway.states() == {"mum-e": "delivered"}
+
+
+async def test_what_a_long_standstill_left_unapplied_is_still_applied(gateway: Installation) -> None:
+    """Nobody applied it for a week: an installation that was switched off over the holidays forgets nothing."""
+    rows = await mailed(gateway, "mum")
+    told = [news(gateway, ReceiptStatus.DELIVERED, delivery=rows["mum-e"].id), news(gateway, ReceiptStatus.SENT)]
+    async with recording(gateway.front.database) as connection:
+        await keep_receipts(connection, told, at=gateway.time(), look_at=gateway.time() + FIRST_LOOK)
+    gateway.time.now += LONGEST_PARKED + dt.timedelta(days=1)
+    await gateway.front.services.receipts.take_parked()
+    assert await gateway.states() == {"mum-e": "delivered"}
+    assert [row.refused for row in await gateway.rows(receipts_table)] == [None, "unclaimed"]
+
+
+async def test_a_busy_line_is_called_again_although_its_worker_died(gateway: Installation) -> None:
+    """The news comes after the lease and before the clock has noticed: it waits for it, and is not lost."""
+    row = await called(gateway)
+    dead = {"state": "sending", "owner": "dead", "lease_until": gateway.time() - FIRST_LOOK, "provider_id": None}
+    async with gateway.front.database.writing() as connection:
+        await connection.execute(deliveries.update().where(deliveries.c.id == row.id).values(dead))
+        await connection.execute(attempts.delete().where(attempts.c.delivery == row.id))
+    await gateway.front.services.receipts.take([engaged(gateway, row)])
+    assert await gateway.states() == {"mum-v": "sending"}
+    gateway.time.now += FIRST_LOOK
+    await gateway.front.clock.round()
+    await gateway.at_rest()
+    (attempt,) = await gateway.attempts(row.id)
+    assert await gateway.states() == {"mum-v": "retrying"}
+    assert attempt.missed_at is not None
+
+
+async def test_a_busy_line_is_called_again_when_the_first_ring_was_told_before_our_record(
+    gateway: Installation,
+) -> None:
+    """The worker's record is there: nothing has to wait until its lease would have run out."""
+    row = await called(gateway)
+    quicker = {"owner": "w", "lease_until": gateway.time() + dt.timedelta(seconds=45)}
+    async with gateway.front.database.writing() as connection:
+        await connection.execute(deliveries.update().where(deliveries.c.id == row.id).values(quicker))
+    await gateway.front.services.receipts.take([engaged(gateway, row)])
+    assert await gateway.states() == {"mum-v": "retrying"}
 
 
 async def test_news_of_nobodys_is_given_up_in_the_end(gateway: Installation) -> None:

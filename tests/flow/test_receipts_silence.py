@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from channels.base import Receipt, ReceiptStatus
 from channels.outbox import OutboxTexts, never_fails
@@ -93,6 +93,22 @@ async def test_a_silent_provider_is_asked_by_a_schedule(gateway: Installation) -
     assert set(carrier.asked) == {row.provider_id}
     assert await gateway.states() == {"mum-m": "sent"}
     assert [event.news for event in await gateway.rows(delivery_events)] == ["silent"]
+
+
+async def test_a_round_that_the_database_failed_harms_neither_the_next_nor_the_end(gateway: Installation) -> None:
+    """Whoever ends the process has more to put away than what was asked."""
+    _, sent_at = await texted(gateway)
+    carrier = Carrier(gateway)
+    sweep, round_at = silence(gateway, carrier)
+    there, away = (text(f"ALTER TABLE deliveries RENAME COLUMN {pair}") for pair in ("away TO lane", "lane TO away"))
+    async with gateway.front.database.writing() as connection:
+        await connection.execute(away)
+    await round_at(sent_at + dt.timedelta(minutes=10))
+    await sweep.stop()
+    async with gateway.front.database.writing() as connection:
+        await connection.execute(there)
+    await round_at(sent_at + dt.timedelta(minutes=11))
+    assert len(carrier.asked) == 1
 
 
 @pytest.mark.parametrize(

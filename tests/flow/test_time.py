@@ -112,14 +112,14 @@ async def test_cancelled_before_it_was_planned(gateway: Installation) -> None:
     assert (await gateway.status(notification), await gateway.deliveries()) == ("cancelled", [])
 
 
-async def test_cancelling_what_has_left_changes_nothing(gateway: Installation) -> None:
-    """Sent is sent."""
+async def test_cancelling_what_has_left_changes_no_delivery(gateway: Installation) -> None:
+    """Sent is sent; only nothing more comes after it."""
     await one_mother(gateway)
     notification = await gateway.post("report")
     await gateway.at_rest()
     assert await withdraw(gateway, notification) == 0
     assert await gateway.states(notification) == {"mum-e": "sent"}
-    assert await gateway.status(notification) == "finished"
+    assert await gateway.status(notification) == "cancelled"
 
 
 async def test_cancelled_between_claim_and_hand_over(idle: Installation) -> None:

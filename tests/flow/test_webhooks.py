@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from channels.base import Receipt, ReceiptStatus
+from gateway.dispatch.owners import reclaim_from_the_dead
 from gateway.dispatch.webhooks.addresses import webhook_session
 from gateway.dispatch.webhooks.desk import NewEndpoint, Replay
 from gateway.dispatch.webhooks.judging import DELAYS, JITTER
@@ -268,7 +269,7 @@ async def test_a_restart_takes_over_at_once(gateway: Installation, receiver: Rec
     endpoint, _secret = await register(gateway, receiver, SENT)
     await alert(gateway)
     await die_after_posting(gateway, endpoint, owner=f"{socket.gethostname()}/{NO_PROCESS}/0000")
-    await gateway.front.reclaim_from_the_dead()
+    await reclaim_from_the_dead(gateway.front.database)
     await gateway.forward(seconds=1)
     await gateway.until(lambda: _has(gateway, receiver, 1))
     assert len(receiver.posts) == 2

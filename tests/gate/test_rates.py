@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.assembly import make_providers
 from gateway.directory.model import ChannelName
 from gateway.dispatch.providers import Provider
+from gateway.providers import make_providers
 from gateway.settings import SettingsError, read_settings
 from tests.gate.workers import Clock
 

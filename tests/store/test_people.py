@@ -14,8 +14,9 @@ from gateway.directory.indexing import DirectoryIndex
 from gateway.directory.model import Directory
 from gateway.rules.answer import Answer, Decision, PlannedMessage, Request
 from gateway.rules.audience import decide, evaluate
+from gateway.store.chunks import next_chunk
 from gateway.store.database import Database
-from gateway.store.people import load_directory, load_neighbourhood, next_chunk
+from gateway.store.people import load_directory, load_neighbourhood
 from gateway.store.planning import among, audience_of, fix_audience
 from gateway.store.roster import apply_changes, compare_directory
 from tests.unit.rules.schools import NOON, TODAY, questions

@@ -20,11 +20,12 @@ from gateway.store.receipts import (
     known_deliveries,
     list_events,
     mark_applied,
+    mark_missed,
     parked,
     put_off,
     told_before,
 )
-from gateway.store.sending import record_states, set_states
+from gateway.store.sending import record_attempts, record_states, set_states
 from gateway.store.silence import any_silent, plan_questions, take_silent
 from gateway.store.tables import attempts, deliveries, messages, receipts
 from gateway.tracking.tries import Try
@@ -144,6 +145,19 @@ async def test_what_is_put_off_is_not_looked_at(database: Database) -> None:
         assert [waiting.receipt.event_id for waiting in await parked(connection, now=SOON, limit=0)] == []
 
 
+async def test_an_event_of_a_newer_version_keeps_no_other_back(database: Database) -> None:
+    """While processes of two versions run beside each other, one may keep what the other cannot read."""
+    told = [news("1", delivery="d1"), news("2")]
+    await keep(database, *told)
+    async with database.writing() as connection:
+        newer = {"document": '{"status":"beamed_up"}', "look_at": NOON}
+        await connection.execute(receipts.update().where(receipts.c.event_id == "1").values(newer))
+        unreadable, readable = await parked(connection, now=SOON)
+    assert readable == (told[1], NOON)
+    assert key_of(unreadable.receipt) == key_of(told[0])
+    assert (unreadable.receipt.delivery, unreadable.receipt.provider_id) == (None, None)  # it is told to nobody
+
+
 async def test_many_parked_events_are_passed_over_by_an_index(database: Database) -> None:
     """A foreign system that reports to us for a week must not slow the clock down."""
     if database.sqlite:
@@ -222,6 +236,21 @@ async def test_an_answer_that_comes_late_does_not_undo_the_plan_of_another_attem
         await record_states(connection, [late | {"id": "missed"}, late | {"id": "postponed"}], owner="w")
         states = {row.id: row.state for row in await connection.execute(select(deliveries))}
     assert states == {"missed": "retrying", "postponed": "sent"}
+
+
+async def test_an_attempt_that_nobody_lived_to_record_is_marked_as_missed(database: Database) -> None:
+    """Its worker may be only slow: what it says in the end does not undo the plan of another attempt."""
+    await put(database, *(sent(name, owner="w") for name in ("late", "gone", "recorded")))
+    tried = {"number": 1, "owner": "w", "started_at": NOON, "provider": "sms", "provider_id": "sid"}
+    answered = {"answered_at": SOON, "outcome": "accepted", "code": None, "detail": None}
+    async with database.writing() as connection:
+        await copy_rows(connection, attempts, [tried | {"delivery": "recorded"}])
+        await mark_missed(connection, [("late", 1), ("gone", 1), ("recorded", 1)], at=SOON)
+        await record_attempts(connection, [tried | answered | {"delivery": "late"}])
+        rows = list(await connection.execute(select(attempts).order_by(attempts.c.delivery)))
+    assert [(row.delivery, row.provider_id, row.missed_at) for row in rows] == [
+        (name, "sid", SOON) for name in ("gone", "late", "recorded")
+    ]
 
 
 async def test_the_silent_are_taken_in_turn(database: Database, other: Database) -> None:
