@@ -69,17 +69,24 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
     resource = request.match_info.route.resource
     route = "none" if resource is None else resource.canonical
     status = _GONE
-    facts, parent = {"http.request.method": method, "http.route": route}, request.headers.get("traceparent")
     try:
-        with services.tracer.span(f"{method} {route}", kind="server", facts=facts, parent=parent) as note:
-            response = await handler(request)
-            status = response.status
-            note({"http.response.status_code": status})
-            if status >= 500:
-                note({"error.type": str(status)})
-            return response
+        response = await (_traced(request, handler, method, route) if services.tracer.wanted else handler(request))
+        status = response.status
+        return response
     finally:
         services.metrics.request(method, route, status, time.perf_counter() - began)
+
+
+async def _traced(request: web.Request, handler: Handler, method: str, route: str) -> web.StreamResponse:
+    """Answer within a span, which continues the caller's trace."""
+    facts, parent = {"http.request.method": method, "http.route": route}, request.headers.get("traceparent")
+    tracer = request.app[SERVICES].tracer
+    with tracer.span(f"{method} {route}", kind="server", facts=facts, parent=parent) as note:
+        response = await handler(request)
+        note({"http.response.status_code": response.status})
+        if response.status >= 500:
+            note({"error.type": str(response.status)})
+        return response
 
 
 @contextlib.asynccontextmanager

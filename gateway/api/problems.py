@@ -1,5 +1,6 @@
 """Errors as problem+json (RFC 9457): one clear sentence, the fields meant, never a stack trace or a person's data."""
 
+import itertools
 import logging
 import secrets
 from http import HTTPStatus
@@ -63,10 +64,15 @@ def _refusal(refused: Refused, request_id: str) -> web.Response:
     return problem(refused.status, refused.detail, request_id=request_id, errors=refused.errors, headers=headers)
 
 
+_PROCESS = secrets.token_hex(4)
+_requests = itertools.count()
+"""Requests are numbered: an id names one in the logs, and nobody gains by guessing it."""
+
+
 @web.middleware
 async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn whatever goes wrong into a problem, and name each request for the logs."""
-    request_id = secrets.token_hex(8)
+    request_id = f"{_PROCESS}{next(_requests):08x}"
     try:
         if "%00" in request.raw_path.partition("?")[0]:  # a NUL: PostgreSQL would stumble over it in an id
             raise web.HTTPNotFound  # noqa: TRY301  # the same answer as for any address that is none

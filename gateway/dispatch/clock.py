@@ -23,6 +23,9 @@ _log = logging.getLogger(__name__)
 
 ROUND_SECONDS = 1.0
 
+NEWS_SECONDS = 0.25
+"""Between two looks for providers' news that was left to the clock."""
+
 GRACE = dt.timedelta(seconds=5)
 """How long fresh work may rely on its own wake-up."""
 
@@ -56,7 +59,10 @@ class Clock:
         self._woken: dict[tuple[str, str], dt.datetime] = {}
 
     async def run(self) -> None:
-        """Make a round every second until cancelled; a failed round is logged and the next one made."""
+        """Make a round every second, and look for news more often, until cancelled."""
+        await asyncio.gather(self._make_rounds(), self._look_for_news())
+
+    async def _make_rounds(self) -> None:
         while True:
             try:
                 await self.round()
@@ -65,6 +71,14 @@ class Clock:
                 self._metrics.clock_round(made=False)
                 _log.exception("clock_round_failed")
             await asyncio.sleep(ROUND_SECONDS)
+
+    async def _look_for_news(self) -> None:
+        while True:
+            try:
+                await self._receipts.take_parked()
+            except Exception:  # noqa: BLE001  # the same
+                _log.exception("news_not_applied")
+            await asyncio.sleep(NEWS_SECONDS)
 
     async def round(self) -> None:
         """Look once at everything that may be due."""

@@ -124,7 +124,7 @@ class Metrics:
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request by its route's template, never by its path."""
-        self._requests(method, route, str(status)).inc()
+        self._requests(method, route, status).inc()
         self._request_seconds(route).observe(seconds)
 
     def callback_taken(self, provider: str) -> None:

@@ -117,6 +117,7 @@ class ReceiptDesk:
         self._held = 0
         self._second = 0
         self._in_second = 0
+        self._looking = asyncio.Lock()
 
     async def keep(self, news: Sequence[Receipt]) -> None:
         """Store events; durable when it returns, and soon applied. Raises `Refused` (503) when too many wait for it."""
@@ -153,15 +154,15 @@ class ReceiptDesk:
 
     async def take_parked(self) -> None:
         """Apply events of a flood, that came before their delivery was on record, or whose process was killed."""
-        for _ in range(_ROUNDS):
-            now = self._now()
-            async with self._database.reading() as connection:
-                waiting = await parked(connection, now=now, limit=MOST)
-            if not waiting:
-                return
-            await self._apply_parked(waiting, now)
-            if len(waiting) < MOST:
-                return
+        async with self._looking:  # whoever comes second would only look at the same
+            for _ in range(_ROUNDS):
+                now = self._now()
+                async with self._database.reading() as connection:
+                    waiting = await parked(connection, now=now, limit=MOST)
+                if waiting:
+                    await self._apply_parked(waiting, now)
+                if len(waiting) < MOST:
+                    return
 
     async def _apply_parked(self, waiting: Sequence[Waiting], now: dt.datetime) -> None:
         """Apply events and put off, or give up, those that cannot be yet, in one transaction."""

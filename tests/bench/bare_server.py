@@ -1,7 +1,7 @@
-"""The reference of intake: the same aiohttp handler without storing.
+"""The reference of intake and receipts: the same aiohttp handlers without storing.
 
-It reads and checks a notification by the same types as intake and answers the same, but keeps nothing and asks no
-database. Runs as a process of its own: `python -m tests.bench.bare_server PORT KEY`.
+They read and check a notification by the same types as intake, a status callback by the same signature, and answer the
+same, but keep nothing and ask no database. Runs as a process of its own: `python -m tests.bench.bare_server PORT KEY`.
 """
 
 import asyncio
@@ -12,15 +12,18 @@ import msgspec
 import uvloop
 from aiohttp import web
 
+from channels.base import CallbackRequest
+from channels.twilio_signature import believed_form
 from gateway.access import hash_secret, split_key
 from gateway.cli.processes import collect_less_often
 from gateway.dispatch.requests import NotificationRequest
+from tests.bench.receipts import PUBLIC_URL, TOKEN
 
 _ANSWER = msgspec.json.encode({"id": "06h011sr94t4736na3mcr2n7v0", "status": "accepted", "links": {"self": "/v1/…"}})
 
 
 def application(key: str) -> web.Application:
-    """Serve intake alone, for one key."""
+    """Serve intake, for one key, and callbacks."""
     _, secret = split_key(key) or ("", "")
     known = hash_secret(secret)
 
@@ -34,7 +37,13 @@ def application(key: str) -> web.Application:
             return web.Response(status=422)
         return web.Response(status=202, body=_ANSWER, content_type="application/json")
 
+    async def post_receipt(request: web.Request) -> web.Response:
+        url = f"{PUBLIC_URL}{request.raw_path}"
+        believed_form(CallbackRequest(url=url, headers=request.headers, body=await request.read()), TOKEN)
+        return web.Response(status=204)
+
     bare = web.Application()
+    bare.router.add_post("/v1/receipts/twilio", post_receipt)
     bare.router.add_post("/v1/notifications", post_notification)
     return bare
 

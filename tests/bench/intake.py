@@ -70,7 +70,7 @@ def measure(options: Options, running: Servers) -> list[Result]:
         with installed(running, url, workers={}) as gateway:
             asyncio.run(write_school(url, _CONTACTS))
             key = gateway.client.key
-            with _bare_server(key) as port:
+            with bare_server(key) as port:
                 for number in range(-1, options.rounds):
                     last = asyncio.run(_one_round(gateway, body, seconds, number, profile=options.profile))
                     alone = _load(port, key, body, seconds, f"bare-{number}-")
@@ -126,7 +126,8 @@ def _load(port: int, key: str, body: Path, seconds: int, prefix: str) -> Load:
 
 
 @contextmanager
-def _bare_server(key: str) -> Iterator[int]:
+def bare_server(key: str) -> Iterator[int]:
+    """Run the reference, which opens to this key; gives its port."""
     port = _free_port()
     process = subprocess.Popen([sys.executable, "-m", "tests.bench.bare_server", str(port), key], cwd=_ROOT)
     try:

@@ -1,4 +1,4 @@
-"""Status callbacks of a text provider over 64 kept connections, until the last state is stored; and a kill in between.
+"""Status callbacks of a text provider over 256 kept connections, until the last state is stored; and a kill in between.
 
 The load comes from `wrk` with callbacks that were signed before; every one is another event, two for each delivery.
 """
@@ -26,7 +26,7 @@ from gateway.store.database import Database
 from gateway.store.tables import attempts, deliveries, messages, notifications
 from tests.bench.client import NotWorkingError
 from tests.bench.installation import Installation, Servers, installed
-from tests.bench.intake import CONNECTIONS, Load
+from tests.bench.intake import Load, bare_server
 from tests.bench.options import Options
 from tests.bench.profiling import profiled
 from tests.bench.servers import connect
@@ -38,15 +38,18 @@ from tests.store.rows import delivery, message, notification
 GOAL = 5_000
 """Status callbacks a second, through HTTP to stored states."""
 
-_PUBLIC_URL = "https://gateway.example.org"
-_ACCOUNT, _TOKEN = "AC" + "0" * 32, "invented-token-of-the-benchmark"
+CONNECTIONS = 256
+"""A provider that has thousands of callbacks to bring waits for no answer with the next."""
+
+PUBLIC_URL = "https://gateway.example.org"
+_ACCOUNT, TOKEN = "AC" + "0" * 32, "invented-token-of-the-benchmark"
 _STATUSES = ("sent", "delivered")
 _PATIENCE = 60.0
 _SETTINGS = {
-    "PUBLIC_URL": _PUBLIC_URL,
+    "PUBLIC_URL": PUBLIC_URL,
     "SMS_PROVIDER": "twilio",
     "TWILIO_ACCOUNT_SID": _ACCOUNT,
-    "TWILIO_AUTH_TOKEN": _TOKEN,
+    "TWILIO_AUTH_TOKEN": TOKEN,
     "TWILIO_FROM": "+447700900001",
 }
 _numbers = itertools.count()
@@ -68,6 +71,8 @@ class Course:
     load: Load
     stored: float
     """Seconds from the first callback until the last state was stored."""
+    bare: Load
+    """The same callbacks to the reference, right after."""
 
     @property
     def rate(self) -> float:
@@ -76,18 +81,19 @@ class Course:
 
     def in_words(self) -> str:
         """Tell what was answered and stored."""
-        return f"answered {self.load.in_words()}; stored {self.rate:,.0f}/s, the last after {self.stored:.2f} s"
+        stored = f"stored {self.rate:,.0f}/s, the last after {self.stored:.2f} s"
+        return f"answered {self.load.in_words()}; {stored}; bare: {self.bare.in_words()}"
 
 
 def measure(options: Options, running: Servers) -> list[Result]:
     """Flood the gateway, then kill it in the middle of a flood."""
-    texts = options.size(30_000, quick=300)
-    seconds = options.size(6, quick=1)
+    texts = options.size(45_000, quick=300)
+    seconds = options.size(12, quick=1)
     url = running.new_gateway_database("receipts")
     # One process pair: what takes the callbacks, and the clock beside it.
-    with installed(running, url, workers={}, **_SETTINGS) as gateway:
+    with installed(running, url, workers={}, **_SETTINGS) as gateway, bare_server(gateway.client.key) as port:
         courses = [
-            asyncio.run(_flooded(gateway, texts, seconds, profile=options.profile))
+            asyncio.run(_flooded(gateway, texts, seconds, bare_port=port, profile=options.profile))
             for _ in range(options.rounds + (0 if options.profile else 1))
         ]
         if options.profile:
@@ -97,8 +103,10 @@ def measure(options: Options, running: Servers) -> list[Result]:
         answered, lost = asyncio.run(_killed(gateway, options.size(10_000, quick=200)))
     answers = median([course.load.rate for course in courses[1:]])
     stored = median([course.rate for course in courses[1:]])
+    bare = median([course.bare.rate for course in courses[1:]])
+    note = f"the bare handler, which checks the signature and keeps nothing: {bare:,.0f}/s"
     return [
-        Result(what="status callbacks answered", figure=answers, unit="/s", goal=GOAL),
+        Result(what="status callbacks answered", figure=answers, unit="/s", goal=GOAL, note=note),
         Result(what="status callbacks to stored states", figure=stored, unit="/s", goal=GOAL),
         Result(
             what="callbacks lost by a kill",
@@ -111,7 +119,7 @@ def measure(options: Options, running: Servers) -> list[Result]:
     ]
 
 
-async def _flooded(gateway: Installation, texts: int, seconds: int, *, profile: bool) -> Course:
+async def _flooded(gateway: Installation, texts: int, seconds: int, *, bare_port: int, profile: bool) -> Course:
     """Let wrk post callbacks for some seconds, then wait until the last that was answered is applied."""
     callbacks = [each for name in await _handed_over(gateway.database_url, texts) for each in _callbacks(name)]
     with tempfile.TemporaryDirectory(prefix="gateway-bench-receipts-") as folder:
@@ -122,10 +130,12 @@ async def _flooded(gateway: Installation, texts: int, seconds: int, *, profile: 
             load = await asyncio.to_thread(_load, gateway.client.port, file, seconds)
             await _until_applied(gateway.database_url, load.requests)
             stored = time.perf_counter() - began
+        spent = meter.spent()
+        bare = await asyncio.to_thread(_load, bare_port, file, max(1, seconds // 4))
     if load.requests > len(callbacks):
         say("    (every callback was answered before the time was over)")
-    say(f"    processor seconds in {stored:.1f} s: {in_words(meter.spent())}")
-    return Course(load=load, stored=stored)
+    say(f"    processor seconds in {stored:.1f} s: {in_words(spent)}")
+    return Course(load=load, stored=stored, bare=bare)
 
 
 def _load(port: int, file: Path, seconds: int) -> Load:
@@ -228,7 +238,7 @@ def _callbacks(delivery_id: str) -> Iterator[Callback]:
             ("SmsStatus", status),
             ("MessageStatus", status),
         ]
-        yield Callback(path=path, signature=signature(_TOKEN, _PUBLIC_URL + path, fields), body=urlencode(fields))
+        yield Callback(path=path, signature=signature(TOKEN, PUBLIC_URL + path, fields), body=urlencode(fields))
 
 
 def _sid(delivery_id: str) -> str:
