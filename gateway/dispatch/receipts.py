@@ -89,8 +89,10 @@ class _Told:
     news: Sequence[Receipt]
     waits: bool
     """Whether the caller applies it itself, to wait for the end of it."""
-    left: bool = False
-    """Whether it is the clock's to apply."""
+
+
+_LEFT = _Told((), waits=False)
+"""Of a flood nothing is left for the callers to apply: it is the clock's."""
 
 
 class ReceiptDesk:
@@ -203,13 +205,11 @@ class ReceiptDesk:
         left = self._is_flood(len(news), now) and not any(each.waits for each in told)
         async with recording(self._database) as connection:
             fresh = await keep_receipts(connection, news, at=now, look_at=now if left else now + FIRST_LOOK)
+        if left:
+            return [_LEFT] * len(told)
         new = {key_of(receipt): receipt for receipt in fresh}
         return [
-            _Told(
-                [kept for receipt in each.news if (kept := new.pop(key_of(receipt), None)) is not None],
-                waits=each.waits,
-                left=left,
-            )
+            _Told([kept for receipt in each.news if (kept := new.pop(key_of(receipt), None)) is not None], each.waits)
             for each in told
         ]
 
@@ -222,8 +222,8 @@ class ReceiptDesk:
         return self._in_second > OWN_SHARE
 
     async def _apply_kept(self, kept: Sequence[_Told]) -> None:
-        """Apply what was kept for callers that have gone, unless it is the clock's to apply."""
-        news = [receipt for each in kept if not (each.waits or each.left) for receipt in each.news]
+        """Apply what was kept for callers that have gone."""
+        news = [receipt for each in kept if not each.waits for receipt in each.news]
         await self.apply(news)
         if len(news) >= _CROWD:
             await asyncio.sleep(_GATHERING_SECONDS)
