@@ -37,6 +37,9 @@ SOON = dt.timedelta(seconds=2)
 """What may go on within this is woken by whoever put it off: at the clock's rounds a provider's budget would run over
 unused, of bulk work the half."""
 
+IN_HAND_SECONDS = 0.5
+"""After so long what was due and locked is looked for again: news of an earlier attempt is soon applied."""
+
 ALERT_WAITS = dt.timedelta(minutes=2)
 """So long an alert may wait for a provider that takes nothing before somebody is told (R45)."""
 
@@ -115,6 +118,9 @@ class Claiming:
             limit=choice.admission.granted,
             fresh=choice.trial,
         )
+        if not rows and choice.admission.granted:
+            # Someone has them in hand: this wake-up is used up, and the clock's next would come when an alert is late.
+            self._wakeups.wake_later(due.lane, due.batch, seconds=IN_HAND_SECONDS)
         return Taken(due.batch, rows, provider=choice.provider)
 
     async def _waiting(self, connection: AsyncConnection, due: Due, choice: Choice, now: dt.datetime) -> Sequence[Any]:
