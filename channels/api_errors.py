@@ -17,6 +17,11 @@ class Policy(SendError):  # noqa: N818  # a value, no exception
     reason: RejectReason = RejectReason.OTHER
     """For receipts."""
 
+    @property
+    def again(self) -> bool:
+        """Whether a receipt with this code is worth another attempt: not where only the operator can help."""
+        return self.retry is Retry.LATER and not self.ours
+
 
 class ApiErrors:
     """The errors that every API has, in the words of one kind of provider: a `print house` that takes a `letter`."""

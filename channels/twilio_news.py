@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from channels.base import Inbound, Receipt, ReceiptStatus
-from channels.errors import ReceiptRefusedError, Retry
+from channels.errors import ReceiptRefusedError
 from channels.twilio_errors import policy_of
 
 PROVIDER = "twilio"
@@ -105,7 +105,7 @@ def _receipt(
         code=code or None,
         explanation=policy.explanation if policy else None,
         address_dead=policy.address_dead if policy else False,
-        again=policy is not None and policy.retry is Retry.LATER and not policy.ours,
+        again=policy is not None and policy.again,
         raw=raw,
     )
 

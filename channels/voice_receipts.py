@@ -6,7 +6,6 @@ from types import MappingProxyType
 from typing import Any
 
 from channels.base import Receipt, ReceiptStatus
-from channels.errors import Retry
 from channels.voice_conversation import MACHINE, MACHINE_ONLY, Taker, taker_of
 from channels.voice_errors import policy_of
 
@@ -66,5 +65,5 @@ def _failure(code: str) -> dict[str, Any]:
         "explanation": policy.explanation,
         "reason": policy.reason,
         "address_dead": policy.address_dead,
-        "again": policy.retry is Retry.LATER and not policy.ours,
+        "again": policy.again,
     }

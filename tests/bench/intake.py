@@ -4,15 +4,12 @@ The load comes from `wrk`, written in C: a Python client would need more of the 
 """
 
 import asyncio
-import json
-import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -26,7 +23,8 @@ from tests.bench.profiling import profiled
 from tests.bench.servers import connect, end
 from tests.bench.table import Result, median, say
 from tests.bench.usage import in_words
-from tests.servers import ServerMissingError, _answers, _free_port
+from tests.bench.wrk import Load, flood
+from tests.servers import _answers, _free_port
 
 CONNECTIONS = 64
 NOTIFY_INTAKE = 310
@@ -34,27 +32,6 @@ NOTIFY_INTAKE = 310
 
 _ROOT = Path(__file__).parents[2]
 _CONTACTS = 1_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Load:
-    """What wrk saw."""
-
-    requests: int
-    seconds: float
-    refused: int
-    broken: int
-    median_ms: float
-    slow_ms: float
-
-    @property
-    def rate(self) -> float:
-        """Requests a second."""
-        return self.requests / self.seconds
-
-    def in_words(self) -> str:
-        """Tell rate and latencies."""
-        return f"{self.rate:,.0f}/s, median {self.median_ms:.1f} ms, 99 of 100 within {self.slow_ms:.1f} ms"
 
 
 def measure(options: Options, running: Servers) -> list[Result]:
@@ -111,18 +88,8 @@ async def _one_round(gateway: Installation, body: Path, seconds: int, number: in
 
 def _load(port: int, key: str, body: Path, seconds: int, prefix: str) -> Load:
     """Post as fast as answers come."""
-    program = shutil.which("wrk")
-    if program is None:
-        raise ServerMissingError("wrk: install Debian's package wrk.")
-    shape = ["--threads", "1", "--connections", str(CONNECTIONS), "--duration", f"{seconds}s", "--timeout", "10s"]
-    script = ["--script", str(Path(__file__).with_name("intake.lua")), f"http://127.0.0.1:{port}/v1/notifications"]
-    command = [program, *shape, "--latency", *script, "--", key, str(body), prefix]
-    answer = subprocess.run(command, check=True, capture_output=True, text=True)
-    found = json.loads(answer.stdout.rpartition("RESULT ")[2])
-    load = Load(**found)
-    if load.refused or load.broken or not load.requests:
-        raise NotWorkingError(f"Of {load.requests} requests {load.refused} were refused and {load.broken} broke off.")
-    return load
+    url = f"http://127.0.0.1:{port}/v1/notifications"
+    return flood(url, "intake.lua", key, str(body), prefix, connections=CONNECTIONS, seconds=seconds)
 
 
 @contextmanager

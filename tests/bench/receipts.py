@@ -6,9 +6,6 @@ The load comes from `wrk` with callbacks that were signed before; every one is a
 import asyncio
 import datetime as dt
 import itertools
-import json
-import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -26,13 +23,13 @@ from gateway.store.database import Database
 from gateway.store.tables import attempts, deliveries, messages, notifications
 from tests.bench.client import NotWorkingError
 from tests.bench.installation import Installation, Servers, installed
-from tests.bench.intake import Load, bare_server
+from tests.bench.intake import bare_server
 from tests.bench.options import Options
 from tests.bench.profiling import profiled
 from tests.bench.servers import connect
 from tests.bench.table import Result, median, say
 from tests.bench.usage import in_words
-from tests.servers import ServerMissingError
+from tests.bench.wrk import Load, flood
 from tests.store.rows import delivery, message, notification
 
 GOAL = 5_000
@@ -140,17 +137,8 @@ async def _flooded(gateway: Installation, texts: int, seconds: int, *, bare_port
 
 def _load(port: int, file: Path, seconds: int) -> Load:
     """Post as fast as answers come."""
-    program = shutil.which("wrk")
-    if program is None:
-        raise ServerMissingError("wrk: install Debian's package wrk.")
-    shape = ["--threads", "1", "--connections", str(CONNECTIONS), "--duration", f"{seconds}s", "--timeout", "10s"]
-    script = ["--script", str(Path(__file__).with_name("receipts.lua")), f"http://127.0.0.1:{port}"]
-    command = [program, *shape, "--latency", *script, "--", str(file)]
-    answer = subprocess.run(command, check=True, capture_output=True, text=True)
-    load = Load(**json.loads(answer.stdout.rpartition("RESULT ")[2]))
-    if load.refused or load.broken or not load.requests:
-        raise NotWorkingError(f"Of {load.requests} callbacks {load.refused} were refused and {load.broken} broke off.")
-    return load
+    url = f"http://127.0.0.1:{port}"
+    return flood(url, "receipts.lua", str(file), connections=CONNECTIONS, seconds=seconds)
 
 
 async def _killed(gateway: Installation, texts: int) -> tuple[int, int]:
