@@ -109,7 +109,6 @@ class Clock:
             for lane, number in Counter(row.lane for row in lost).items():
                 self._metrics.claims_lost(lane, number)
             _log.warning("claims_lost", extra={"deliveries": len(lost)})
-        await self._receipts.take_parked()
         await settle_statuses(self._database, open_ends, now=now)
         for sweep in self._sweeps:
             try:

@@ -176,13 +176,14 @@ class Installation:
         await self.until(self._is_at_rest)
 
     async def forward(self, **span: float) -> None:
-        """Move the time, let the clock make a round, and wait until all is at rest."""
+        """Move the time, let the clock make a round and look for news, and wait until all is at rest."""
         await self.move_to(self.time() + dt.timedelta(**span))
 
     async def move_to(self, instant: dt.datetime) -> None:
         """Move the time to an instant; the same."""
         self.time.now = instant
         await self.front.clock.round()
+        await self.front.services.receipts.take_parked()
         await self.at_rest()
 
     async def send_due(self) -> None:

@@ -466,9 +466,7 @@ async def test_a_busy_line_is_called_again_although_its_worker_died(gateway: Ins
         await connection.execute(attempts.delete().where(attempts.c.delivery == row.id))
     await gateway.front.services.receipts.take([engaged(gateway, row)])
     assert await gateway.states() == {"mum-v": "sending"}
-    gateway.time.now += FIRST_LOOK
-    await gateway.front.clock.round()
-    await gateway.at_rest()
+    await gateway.forward(seconds=FIRST_LOOK.total_seconds())
     (attempt,) = await gateway.attempts(row.id)
     assert await gateway.states() == {"mum-v": "retrying"}
     assert attempt.missed_at is not None
