@@ -2,13 +2,13 @@
 
 import datetime as dt
 import logging
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from channels.base import STAFF, Receipt, ReceiptStatus
 from gateway.dispatch.by_hand import call_off
 from gateway.dispatch.finishing import settle_statuses
+from gateway.dispatch.grouping import by_notification
 from gateway.dispatch.receipts import ReceiptDesk
 from gateway.dispatch.taking_back import TakingBack
 from gateway.dispatch.wakeups import WakeUps
@@ -62,7 +62,7 @@ class HandRounds:
             tasks = await in_need_of_a_look(connection, now=now, without=list(self._resting), limit=A_ROUND)
         if len(tasks) == A_ROUND:
             self._next = now
-        for notification, group in _by_notification(tasks).items():
+        for notification, group in by_notification(tasks).items():
             try:
                 await self._look_at(notification, group, now)
             except Exception:  # noqa: BLE001  # one notification's fault must not keep the others from being looked at
@@ -89,13 +89,6 @@ class HandRounds:
             await close_tasks(connection, over, at=now)
         await settle_statuses(self._database, [notification], now=now)
         await self._wakeups.wake_batches(wake)
-
-
-def _by_notification(tasks: Iterable[Any]) -> dict[str, list[Any]]:
-    groups: dict[str, list[Any]] = defaultdict(list)
-    for task in tasks:
-        groups[task.notification].append(task)
-    return groups
 
 
 def _too_late(row: Any, now: dt.datetime) -> Receipt:

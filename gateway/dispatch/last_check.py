@@ -5,8 +5,7 @@ after the rendering, which has therefore seen nothing newer. Else the rules are 
 """
 
 import datetime as dt
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -14,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channels.base import Envelope
 from gateway.dispatch.deny_snapshots import DenySnapshots
+from gateway.dispatch.grouping import by_notification
 from gateway.dispatch.outcomes import Outcome, withdrawn
 from gateway.dispatch.rechecking import outdated, recheck
 from gateway.dispatch.recording import Recorder, Wake
@@ -98,7 +98,7 @@ class LastCheck:
                 row.id: stop for row in claimed if (stop := _stopped(row, notifications[row.notification], now))
             }
             merged: list[Any] = []
-            for notification, group in _by_notification(row for row in claimed if row.id not in outcomes).items():
+            for notification, group in by_notification(row for row in claimed if row.id not in outcomes).items():
                 known = await load_school(connection, notifications[notification].school)
                 if known is None:
                     continue
@@ -152,10 +152,3 @@ def _stopped(row: Any, notification: Any, now: dt.datetime) -> Outcome | None:
     if row.expires_at is not None and row.expires_at <= now:
         return withdrawn(News.EXPIRED, "expired", "Its time ran out before it could leave.")
     return None
-
-
-def _by_notification(rows: Iterable[Any]) -> dict[str, list[Any]]:
-    groups: dict[str, list[Any]] = defaultdict(list)
-    for row in rows:
-        groups[row.notification].append(row)
-    return groups

@@ -5,13 +5,13 @@ The pages of one notification speak of all its holds at once: forty held pairs a
 
 import datetime as dt
 import logging
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.dispatch.duty import DutyContact, contact_of
+from gateway.dispatch.grouping import by_notification
 from gateway.dispatch.requests import Lane
 from gateway.dispatch.wakeups import WakeUps
 from gateway.rules.escalation import Advice, Alarm, Role, Round, advise
@@ -69,8 +69,8 @@ class Paging:
             unanswered = await unanswered_holds(connection, now=now)
             patience = await self._patience(connection, unanswered)
             holds = [row for row in unanswered if _since(row, patience) <= now]
-            waiting = _by_notification(holds)
-            past = _by_notification(await past_rounds(connection, waiting))
+            waiting = by_notification(holds)
+            past = by_notification(await past_rounds(connection, waiting))
             duty = await list_duty(connection, {row.school for row in holds})
             in_work = await notifications_in_work(connection)
             needless = await needless_alarms(connection, list(Alarm), waiting=waiting)
@@ -190,13 +190,6 @@ def _since(row: Any, patience: Mapping[str, dt.timedelta]) -> dt.datetime:
     """Say since when a task is overdue: a hold's deadline says so itself, what failed may first mend by itself."""
     due: dt.datetime = row.due_at
     return due if row.kind == HOLD else due + patience[row.school]
-
-
-def _by_notification(rows: Sequence[Any]) -> Mapping[str, list[Any]]:
-    groups: dict[str, list[Any]] = defaultdict(list)
-    for row in rows:
-        groups[row.notification].append(row)
-    return groups
 
 
 def _round(row: Any) -> Round:

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from channels.letter_spool import unreadable
 from gateway.dispatch.deciding import school_of
 from gateway.dispatch.print_news import undecided
-from gateway.dispatch.recalling import LetterHouse, Recall, by_notification
+from gateway.dispatch.recalling import LetterHouse, Recall, in_chunks
 from gateway.dispatch.rechecking import outdated
 from gateway.store.database import Database
 from gateway.store.print_runs import load_waiting, lock_waiting
@@ -59,7 +59,7 @@ class Closing:
         doubtful |= await asyncio.to_thread(unreadable, self._spool, ids)
         cleared = set(ids) - doubtful
         left: Counter[str] = Counter()
-        for notification, letters in by_notification(row for row in waiting if row.id in doubtful):
+        for notification, letters in in_chunks(row for row in waiting if row.id in doubtful):
             try:
                 cleared.update(await self._recall.look_again(self._house, notification, letters))
             except Exception:  # noqa: BLE001  # what nobody can decide about must hold up no other

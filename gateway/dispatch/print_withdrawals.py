@@ -6,7 +6,6 @@ off the paper, but somebody can take it out of the stack; the same goes for an a
 
 import datetime as dt
 import logging
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from gateway.directory.places import place_of
 from gateway.dispatch.chunks import message_id
 from gateway.dispatch.deciding import Decided, decide_about
 from gateway.dispatch.deny_snapshots import DenySnapshots
+from gateway.dispatch.grouping import by_notification
 from gateway.dispatch.print_news import not_to_be_posted
 from gateway.rules.policy import Policy
 from gateway.store.database import Database
@@ -56,10 +56,7 @@ class PrintWithdrawals:
             rows = await printed_and_outdated(
                 connection, since=now - STILL_HERE, without=list(self._resting), limit=A_ROUND
             )
-        groups: dict[str, list[Any]] = defaultdict(list)
-        for row in rows:
-            groups[row.notification].append(row)
-        for notification, group in groups.items():
+        for notification, group in by_notification(rows).items():
             try:
                 await self._look_at(notification, group, now)
             except Exception:  # noqa: BLE001  # one notification's fault must not keep the others from a look

@@ -6,7 +6,6 @@ What stays is written anew where that is possible: an address that has changed s
 import asyncio
 import datetime as dt
 import logging
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, Protocol, runtime_checkable
@@ -17,6 +16,7 @@ from channels.base import Channel, Envelope, Recallable, Receipt, ReceiptStatus
 from gateway.dispatch.by_hand import let_go
 from gateway.dispatch.deny_snapshots import DenySnapshots
 from gateway.dispatch.finishing import settle_statuses
+from gateway.dispatch.grouping import by_notification
 from gateway.dispatch.rechecking import recheck
 from gateway.dispatch.rendering import Renderer, RenderingError
 from gateway.dispatch.stopping import heard_out
@@ -184,14 +184,11 @@ class Recall:
                 )
 
 
-def by_notification(rows: Iterable[Any]) -> Iterator[tuple[str, list[str]]]:
-    """Gather letters by notification, a chunk each."""
-    groups: dict[str, list[str]] = defaultdict(list)
-    for row in rows:
-        groups[row.notification].append(row.id)
-    for notification, letters in groups.items():
+def in_chunks(rows: Iterable[Any]) -> Iterator[tuple[str, list[str]]]:
+    """Name letters by notification, a chunk each."""
+    for notification, letters in by_notification(rows).items():
         for start in range(0, len(letters), CHUNK):
-            yield notification, letters[start : start + CHUNK]
+            yield notification, [row.id for row in letters[start : start + CHUNK]]
 
 
 def _check_given(rows: Iterable[Any], given: set[str]) -> None:
